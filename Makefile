@@ -1,0 +1,37 @@
+# `make headtohead`: environment and the main job.  `make test`: environment and all fast tests.
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+TARGET = results/headtohead_autointerp.json
+
+.PHONY: env headtohead test test-all lint benchmark-page
+
+env: $(READY)
+
+$(READY): envs/cpu.lock envs/torch.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r envs/cpu.lock
+	$(BIN)/python -m pip install --quiet -r envs/torch.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+headtohead: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" snakemake $(TARGET)
+	$(BIN)/python -m sparring.summary $(TARGET)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	PATH="$(abspath $(BIN)):$$PATH" snakemake --lint
+
+benchmark-page: $(READY)
+	$(BIN)/python benchmarks/page.py results/benchmarks docs/benchmarks/headtohead.md

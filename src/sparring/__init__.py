@@ -1,0 +1,1 @@
+"""Sparring: from text and a language model to a verdict between sparse coders."""

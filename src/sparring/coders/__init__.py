@@ -1,0 +1,1 @@
+"""Sparse coders: what to train, training from the cache, and the trained coder."""

@@ -1,0 +1,187 @@
+"""Trains one sparse coder with sparsify's own Trainer, from cached activations."""
+
+import contextlib
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparring.canonical import pretty_json
+from sparring.coders.recipe import Arm, Recipe
+from sparring.coders.replay import ReplayModel, RowOrder, SiteRows
+from sparring.coders.scaling import Scaling, fold, nearest_power_of_two, rms
+from sparring.coders.upstream import ForwardOutput, SparseCoder, SparseCoderConfig, TrainConfig, Trainer
+from sparring.device import device as pick_device
+from sparring.errors import SparringError
+from sparring.progress import progress
+
+_CURVE_POINTS = 200
+_DEAD_WINDOW = 100_000  # rows at the end of training in which a live latent must have fired
+_BACKWARD_BYTES = 64 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
+_BLOCK = 16_384
+
+
+def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Train the coder `arm` on the train rows of `activations` and write it to `out`; its meta is returned.
+
+    `out` gets cfg.json and sae.safetensors (as `sparsify.SparseCoder.load_from_disk` reads them, taking raw rows),
+    arm.json, scaling.json and training.json (loss curve). Everything temporary lies inside `out` too and is removed.
+    Raises SparringError for a missing site, unequal widths, or a loss that is not a number.
+    """
+    target = pick_device()
+    scaling = _scaling(activations, arm, recipe)
+    write = SiteRows(activations, "train", arm.write_site, scale=scaling.output_scale)
+    read = write if arm.kind == "sae" else SiteRows(activations, "train", arm.read_site, scale=scaling.input_scale)
+    if read.d != write.d:
+        raise SparringError(
+            f"arm {arm.name}: {arm.read_site} has {read.d} dimensions and {arm.write_site} {write.d}; "
+            "sparsify's coders need them equal"
+        )
+    order = RowOrder(len(write), batch_rows=recipe.batch_rows, steps=recipe.steps, seed=recipe.seed)
+    config = trainer_config(arm, recipe, d=write.d, save_dir=out / "trainer")
+    trained = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
+
+    # The coder in memory is not the one to keep: signum is schedule-free, and only what fit() saved is averaged.
+    coder = SparseCoder.load_from_disk(out / "trainer" / "run" / ReplayModel.HOOKPOINT)
+    shutil.rmtree(out / "trainer")
+    fold(coder, scaling)
+    coder.save_to_disk(out)
+    summary = trained.summary(recipe)
+    (out / "arm.json").write_bytes(pretty_json(asdict(arm)))
+    (out / "scaling.json").write_bytes(pretty_json(scaling.as_dict()))
+    (out / "training.json").write_bytes(pretty_json({**summary, "curve": trained.curve(recipe)}))
+    return {
+        "arm": asdict(arm),
+        "recipe": asdict(recipe),
+        "d_in": coder.d_in,
+        "n_latents": coder.num_latents,
+        "k": recipe.k,
+        "scaling": scaling.as_dict(),
+        "train_rows": len(write),
+        "training": summary,
+    }
+
+
+def trainer_config(arm: Arm, recipe: Recipe, *, d: int, save_dir: Path) -> TrainConfig:
+    """sparsify's configuration for a recipe: one sequence of `batch_rows` rows a step, one save, at the end."""
+    transcode = arm.kind == "skip-transcoder"
+    return TrainConfig(
+        sae=SparseCoderConfig(num_latents=recipe.width, k=recipe.k, transcode=transcode, skip_connection=transcode),
+        batch_size=1,
+        micro_acc_steps=_pieces(recipe.batch_rows, recipe.k * d * 4),
+        optimizer=recipe.optimizer,
+        lr=recipe.lr,
+        lr_warmup_steps=round(recipe.warmup * recipe.steps),
+        hookpoints=[ReplayModel.HOOKPOINT],
+        init_seeds=[recipe.seed],
+        save_every=recipe.steps + 2,  # beyond the last step
+        save_dir=str(save_dir),
+        run_name="run",
+        log_to_wandb=False,
+    )
+
+
+def _pieces(rows: int, row_bytes: int) -> int:
+    """The smallest divisor of `rows` that brings a piece's backward under the bound (equal pieces, equal weights)."""
+    wanted = -(-rows * row_bytes // _BACKWARD_BYTES)
+    return next(n for n in range(min(wanted, rows), rows + 1) if rows % n == 0)
+
+
+@dataclass
+class _Watch:
+    """A forward hook on the coder: loss of each step, when each latent last fired, and a bar in rows."""
+
+    pieces: int
+    rows: int
+    fired_at: Tensor
+    bar: Any
+    fvu: list[float]
+    optimizer: str = ""
+    _calls: int = 0
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: ForwardOutput) -> None:
+        step = len(self.fvu) - (self._calls % self.pieces > 0)
+        loss = float(output.fvu.detach())
+        if not np.isfinite(loss):
+            raise SparringError(f"the training loss is {loss} at step {step}; lower lr")
+        # Upstream counts a latent as firing when TopK picks it, even at value 0; here it must be positive.
+        self.fired_at[output.latent_indices[output.latent_acts > 0]] = step
+        if self._calls % self.pieces == 0:
+            self.fvu.append(loss)
+            self.bar.update(self.rows)
+        else:  # pieces of a batch share the batch's variance, so their losses add up to its FVU
+            self.fvu[-1] += loss
+        self._calls += 1
+
+    def summary(self, recipe: Recipe) -> dict[str, Any]:
+        """Steps, rows seen, FVU over the last twentieth of the steps, and the share of latents silent at the end."""
+        window = min(recipe.steps, -(-_DEAD_WINDOW // recipe.batch_rows))
+        tail = self.fvu[-max(1, recipe.steps // 20) :]
+        return {
+            "steps": len(self.fvu),
+            "rows": len(self.fvu) * recipe.batch_rows,
+            "final_fvu": float(np.mean(tail)),
+            "dead_fraction": float((self.fired_at < recipe.steps - window).double().mean()),
+            "dead_window_rows": window * recipe.batch_rows,
+            "optimizer": self.optimizer,
+        }
+
+    def curve(self, recipe: Recipe) -> list[list[float]]:
+        """At most 200 points [step, rows seen, mean FVU since the point before]."""
+        ends = np.unique(np.linspace(0, len(self.fvu), _CURVE_POINTS + 1).round().astype(int))
+        return [
+            [end, end * recipe.batch_rows, float(np.mean(self.fvu[start:end]))]
+            for start, end in pairwise(ends.tolist())
+        ]
+
+
+def _scaling(activations: Path, arm: Arm, recipe: Recipe) -> Scaling:
+    def measure(site: str) -> float:
+        rows = SiteRows(activations, "train", site)
+        return rms(rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+
+    output = measure(arm.write_site)
+    inputs = output if arm.kind == "sae" else measure(arm.read_site)
+    if not recipe.scale:
+        return Scaling(inputs, output, 1.0, 1.0)
+    return Scaling(inputs, output, nearest_power_of_two(inputs), nearest_power_of_two(output))
+
+
+def _fit(config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str) -> _Watch:
+    with (
+        progress(recipe.steps * recipe.batch_rows, desc=f"train {desc}", unit="row") as bar,
+        _upstream_contained(),
+    ):
+        trainer = Trainer(config, order, model)
+        (coder,) = trainer.saes.values()
+        optimizer = type(trainer.optimizers[0])
+        watch = _Watch(
+            pieces=config.micro_acc_steps,
+            rows=recipe.batch_rows,
+            fired_at=torch.full((coder.num_latents,), -1, dtype=torch.long, device=model.device),
+            bar=bar,
+            fvu=[],
+            optimizer=f"{optimizer.__module__}.{optimizer.__qualname__}",  # upstream takes 8-bit Adam where it finds it
+        )
+        coder.register_forward_hook(watch, with_kwargs=True)
+        trainer.fit()
+        return watch
+
+
+@contextlib.contextmanager
+def _upstream_contained() -> Iterator[None]:
+    """Keep upstream's prints and second progress bar off our streams, its global seed and matmul precision inside."""
+    precision = torch.get_float32_matmul_precision()
+    chatter = io.StringIO()
+    with torch.random.fork_rng(), contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(precision)

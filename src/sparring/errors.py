@@ -1,0 +1,5 @@
+"""The one exception a user sees: it names the value that is wrong and the mend."""
+
+
+class SparringError(Exception):
+    """A mistake in the input, or damage on disk, said in one line: what, which value, and what would be right."""

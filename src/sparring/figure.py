@@ -1,0 +1,132 @@
+"""The head-to-head as one figure: every latent's score, what the instrument can tell, and the difference with its interval.
+
+An estimation plot (Gardner and Altman 1986; Ho et al. 2019) for each metric: on the left the latents of both arms with their
+means between the floor and the ceiling of the instrument, on the right the bootstrap distribution of the difference of means.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.stats import gaussian_kde
+
+from sparring.perlatent import ArmScores, read_scores
+from sparring.stats.bootstrap import bootstrap_diff_of_means
+
+# Okabe and Ito's colours, told apart by colour-blind readers and in grey; the arms differ in marker as well.
+_ARM = (("#0072B2", "o"), ("#D55E00", "D"))
+_FLOOR, _CEILING, _INK = "#999999", "#009E73", "#222222"
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the same glyphs everywhere
+    "font.size": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "svg.hashsalt": "sparring",  # element ids from the content instead of at random
+    "svg.fonttype": "path",
+}
+_HALF = 0.36  # half width of an arm's column, in columns
+
+
+def draw_figure(result: Mapping[str, Any], scores: Mapping[str, Path], *, svg: Path, png: Path) -> None:
+    """Write the figure of `result` to `svg` and `png` (300 dpi), byte-equal for equal input.
+
+    `scores` are the arms' scores.parquet: the figures of single latents are not kept in the result.
+    """
+    arms = {name: read_scores(scores[name]) for name in result["order"]}
+    with plt.rc_context(_STYLE):
+        figure = plt.figure(figsize=(7.0, 3.3))
+        outer = figure.add_gridspec(1, 2, left=0.065, right=0.985, bottom=0.17, top=0.86, wspace=0.2)
+        for place, metric in enumerate(result["metrics"]):
+            inner = outer[place].subgridspec(1, 2, width_ratios=(2.5, 1), wspace=0.36)
+            _panel(figure, inner, result, arms, metric, letter="ab"[place])
+        figure.savefig(svg, metadata={"Date": None})
+        figure.savefig(png, dpi=300, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _panel(
+    figure: Figure, grid: Any, result: Mapping[str, Any], arms: Mapping[str, ArmScores], metric: str, *, letter: str
+) -> None:
+    left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    decides = "decides" if metric == result["primary"] else "beside it"
+    left.set_title(f"{letter}   {metric.capitalize()} ({decides})", loc="left", fontweight="bold", fontsize=8.5, pad=8)
+    found = result["metrics"][metric]
+    if "not_measured" in found:
+        left.text(0.5, 0.5, "not measured", ha="center", transform=left.transAxes)
+        left.set_axis_off()
+        right.set_axis_off()
+        return
+    samples = [arms[name].table(metric, "real").values for name in result["order"]]
+    _latents(left, result, metric, samples)
+    _difference(right, result, metric, samples)
+
+
+def _latents(axes: Axes, result: Mapping[str, Any], metric: str, samples: list[NDArray[np.float64]]) -> None:
+    for place, (name, sample) in enumerate(zip(result["order"], samples, strict=True)):
+        colour, marker = _ARM[place]
+        for kind, shade in (("floor", _FLOOR), ("ceiling", _CEILING)):
+            if band := result["instrument"][kind][metric][name]:
+                low, high = band["ci95"]
+                span = (place - _HALF - 0.07, place + _HALF + 0.07)
+                axes.fill_between(span, low, high, color=shade, alpha=0.28, linewidth=0, zorder=1)
+                axes.hlines(band["mean"], *span, color=shade, linewidth=1, zorder=2)
+        x = place + _swarm(sample)
+        axes.scatter(x, sample, s=9, marker=marker, color=colour, alpha=0.75, linewidths=0, zorder=3)
+        axes.hlines(sample.mean(), place - _HALF, place + _HALF, color="white", linewidth=3.4, zorder=4)
+        axes.hlines(sample.mean(), place - _HALF, place + _HALF, color=_INK, linewidth=1.8, zorder=5)
+    axes.axhline(0.5, color=_INK, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
+    axes.set_xticks(
+        range(2),
+        [f"{name}\n{sample.mean():.3f}   n = {sample.size}" for name, sample in zip(result["order"], samples, strict=True)],
+    )
+    axes.set_xlim(-0.55, 1.55)
+    axes.set_ylabel("AUROC per latent")
+    axes.tick_params(axis="x", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _difference(axes: Axes, result: Mapping[str, Any], metric: str, samples: list[NDArray[np.float64]]) -> None:
+    found = result["metrics"][metric]
+    low, high = found["ci95"]
+    colour = _INK if low <= 0 <= high else _ARM[found["diff"] > 0][0]
+    spread = bootstrap_diff_of_means(*samples, resamples=found["resamples"], seed=found["seed"]).distribution
+    if np.ptp(spread) > 0:
+        y = np.linspace(spread.min(), spread.max(), 200)
+        density = gaussian_kde(spread)(y)
+        axes.fill_betweenx(y, 0, 0.8 * density / density.max(), color=colour, alpha=0.22, linewidth=0)
+    axes.axhline(0, color=_INK, linewidth=0.6, linestyle=(0, (4, 2)))
+    axes.vlines(0, low, high, color=colour, linewidth=2)
+    axes.plot(0, found["diff"], marker="o", markersize=5, color=colour)
+    axes.set_xlim(-0.25, 1)
+    axes.set_xticks([])
+    axes.set_xlabel(f"{found['diff']:+.3f}\n[{low:+.3f}, {high:+.3f}]")
+    axes.set_ylabel(f"difference ({found['diff_is']})")
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _swarm(values: NDArray[np.float64], *, bins: int = 40) -> NDArray[np.float64]:
+    """Offsets in [-_HALF, _HALF] that spread values of about the same height side by side, widest where they are densest."""
+    offsets = np.zeros(values.size)
+    order = np.argsort(values, kind="stable")
+    span = float(np.ptp(values)) or 1.0
+    rows = np.floor((values - values.min()) / span * bins).astype(int)
+    fullest = max(int(np.bincount(rows).max()), 1)
+    for row in np.unique(rows):
+        members = order[rows[order] == row]
+        steps = np.arange(members.size) - (members.size - 1) / 2
+        offsets[members] = steps * min(0.09, 2 * _HALF / fullest)
+    return offsets

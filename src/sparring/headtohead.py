@@ -1,0 +1,131 @@
+"""The head-to-head: two arms' scores in, one result with its uncertainty, its instrument check and its verdict out.
+
+The unit is the latent: its figure is the AUROC over its own examples, and latents are what is resampled.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparring.comparable import ArmInputs, TestPlan, gates
+from sparring.errors import SparringError
+from sparring.instrument import instrument_check
+from sparring.perlatent import METRICS, ArmScores, LatentScores, read_scores
+from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
+from sparring.stats.matched import matched_pairs
+from sparring.stats.permutation import permutation_p
+from sparring.stats.power import minimum_detectable_effect
+from sparring.verdict import decide
+
+FORMAT = "sparring.headtohead/1"
+METHOD = "unpaired bootstrap over latents, difference of means, percentile interval"
+_DIGITS = 6
+
+
+def head_to_head(
+    *, arms: Mapping[str, ArmInputs], order: tuple[str, str], plan: TestPlan, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The result as JSON values. `order` = (first, second): every difference is second - first.
+
+    Floats are rounded to 6 decimals (`provenance` is left as it is), so that the last bits of a sum are no news.
+    SparringError for an unknown arm or primary metric.
+    """
+    if set(order) != set(arms) or len(set(order)) != 2:
+        raise SparringError(f"a head-to-head needs the two arms {order}, but has {tuple(arms)}")
+    if plan.primary not in METRICS:
+        raise SparringError(f"the primary metric {plan.primary!r} is not one of {', '.join(METRICS)}")
+    arms = {name: arms[name] for name in order}
+    scores = {name: read_scores(arm.scores) for name, arm in arms.items()}
+    result: dict[str, Any] = {
+        "format": FORMAT,
+        "order": list(order),
+        "primary": plan.primary,
+        "arms": {name: _arm(arm) for name, arm in arms.items()},
+        "metrics": {metric: _metric(metric, arms, scores, order, plan) for metric in METRICS},
+        "instrument": instrument_check(arms, scores, plan),
+        "latents": {name: _latents(name, arm, scores[name]) for name, arm in arms.items()},
+        "gates": gates(arms, scores, plan),
+    }
+    result["latents"]["draw"] = str(arms[order[0]].draw["digest"])
+    result = _rounded(result)
+    verdict = decide(result)
+    return result | {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "provenance": dict(provenance)}
+
+
+def _arm(arm: ArmInputs) -> dict[str, Any]:
+    named = ("kind", "read_site", "write_site", "n_latents", "digest")
+    measured = ("variance_explained", "variance_explained_ci95", "affine_floor", "l0", "dead_fraction")
+    return {key: arm.coder[key] for key in named} | {key: arm.recon.get(key) for key in measured}
+
+
+def _metric(
+    metric: str, arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], order: tuple[str, str], plan: TestPlan
+) -> dict[str, Any]:
+    tables = {name: scores[name].table(metric, "real") for name in order}
+    short = [f"{name} has {table.values.size}" for name, table in tables.items() if table.values.size < 2]
+    if short:
+        return {"not_measured": f"two latents an arm with a readable score are needed; {' and '.join(short)}"}
+    first, second = (tables[name].values for name in order)
+    found = bootstrap_diff_of_means(first, second, resamples=plan.resamples, seed=plan.seed)
+    sd = {name: float(table.values.std(ddof=1)) for name, table in tables.items()}
+    n = {name: int(table.values.size) for name, table in tables.items()}
+    return {
+        "value": "AUROC per latent",
+        "means": {name: float(table.values.mean()) for name, table in tables.items()},
+        "sd": sd,
+        "n": n,
+        "diff": found.estimate,
+        "diff_is": f"{order[1]} - {order[0]}",
+        "ci95": list(found.ci),
+        "ci95_bca": None if found.bca is None else list(found.bca),
+        "p": permutation_p(first, second, permutations=plan.resamples, seed=plan.seed),
+        "mde": minimum_detectable_effect(sd[order[0]], n[order[0]], sd[order[1]], n[order[1]]),
+        "matched_by_firing_rate": _matched([arms[name] for name in order], [tables[name] for name in order], plan),
+        "method": METHOD,
+        "seed": plan.seed,
+        "resamples": plan.resamples,
+    }
+
+
+def _matched(arms: list[ArmInputs], tables: list[LatentScores], plan: TestPlan) -> dict[str, Any]:
+    """The difference over pairs of latents with about the same firing rate, bootstrapped over pairs."""
+    if arms[0].firing is None or arms[1].firing is None:
+        return {"not_measured": "no firing rates were given"}
+    rates = [_rates(arm, table.latents) for arm, table in zip(arms, tables, strict=True)]
+    i, j = matched_pairs(*rates, caliper=plan.caliper)
+    if i.size < 2:
+        return {"not_measured": f"{i.size} pairs of latents fire within {plan.caliper} log units of each other"}
+    found = bootstrap_mean(tables[1].values[j] - tables[0].values[i], resamples=plan.resamples, seed=plan.seed)
+    return {"pairs": int(i.size), "diff": found.estimate, "ci95": list(found.ci), "caliper_log": plan.caliper}
+
+
+def _rates(arm: ArmInputs, latents: NDArray[np.int64]) -> NDArray[np.float64]:
+    table = pq.read_table(arm.firing, columns=["latent", "rate"])
+    known = dict(zip(table["latent"].to_pylist(), table["rate"].to_pylist(), strict=True))
+    return np.array([known[int(latent)] for latent in latents])
+
+
+def _latents(name: str, arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
+    """How many latents the draw looked at, by what became of them; scored and unreadable by metric."""
+    entry = arm.draw["arms"][name]
+    fates = Counter(str(fate) for fate in entry.get("fates", {}).values())
+    fates.pop("drawn", None)
+    tables = {metric: table for (metric, kind), table in sorted(scores.tables.items()) if kind == "real"}
+    return {
+        "drawn": len(entry["latents"]),
+        "not_drawn": dict(sorted(fates.items())),
+        "scored": {metric: int(table.values.size) for metric, table in tables.items()},
+        "unreadable": {metric: len(table.unmeasured) for metric, table in tables.items()},
+    }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    return [_rounded(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,91 @@
+"""The instrument check: can this scorer, with this explainer, tell a good explanation from a wrong one at all?
+
+Floor: explanations shuffled among latents. Ceiling: the oracle (the latent's true top tokens). Both are AUROC per latent, as
+the scores themselves are; intervals are bootstraps over latents, and differences between kinds of explanation are paired.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.comparable import ArmInputs, TestPlan
+from sparring.perlatent import METRICS, ArmScores, LatentScores, paired
+from sparring.stats.bootstrap import bootstrap_mean
+from sparring.stats.reliability import reliability
+
+POOLED = "pooled"  # both arms together: the instrument is one
+
+
+def instrument_check(
+    arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], plan: TestPlan
+) -> dict[str, Any]:
+    """The `instrument` part of the result, each figure by metric and arm; None where it cannot be had."""
+    check: dict[str, Any] = {
+        "scorer": dict(next(iter(arms.values())).score_meta["scorer"]),
+        "tell_auroc": {name: arm.score_meta.get("tell_auroc") for name, arm in arms.items()},
+    }
+    for count in ("duplicate_explanations", "copied_explanations"):
+        check[count] = {name: arm.score_meta.get(count) for name, arm in arms.items()}
+    by_metric: dict[str, dict[str, Any]] = {metric: _of_metric(scores, metric, plan) for metric in METRICS}
+    for figure in ("floor", "ceiling", "margin", "lift", "normalised", "reliability", "parse_rate"):
+        check[figure] = {metric: found[figure] for metric, found in by_metric.items()}
+    return check
+
+
+def _of_metric(scores: Mapping[str, ArmScores], metric: str, plan: TestPlan) -> dict[str, Any]:
+    real, shuffled, oracle = (
+        {name: arm.table(metric, kind) for name, arm in scores.items()} for kind in ("real", "shuffled", "oracle")
+    )
+    return {
+        "floor": _each_and_pooled({name: table.values for name, table in shuffled.items()}, plan),
+        "ceiling": _each_and_pooled({name: table.values for name, table in oracle.items()}, plan),
+        "margin": _each_and_pooled({name: _gain(oracle[name], shuffled[name]) for name in scores}, plan),
+        "lift": _each_and_pooled({name: _gain(real[name], shuffled[name]) for name in scores}, plan),
+        "normalised": {name: _normalised(real[name], shuffled[name], oracle[name]) for name in scores},
+        "reliability": {name: _reliability([table]) for name, table in real.items()}
+        | {POOLED: _reliability(list(real.values()))},
+        "parse_rate": {name: _parse_rate(arm, metric) for name, arm in scores.items()},
+    }
+
+
+def _gain(over: LatentScores, under: LatentScores) -> NDArray[np.float64]:
+    """Per latent, what one kind of explanation is worth more than another."""
+    first, second = paired(over, under)
+    return first - second
+
+
+def _each_and_pooled(values: Mapping[str, NDArray[np.float64]], plan: TestPlan) -> dict[str, Any]:
+    return {name: _mean(sample, plan) for name, sample in values.items()} | {
+        POOLED: _mean(np.concatenate(list(values.values())), plan)
+    }
+
+
+def _mean(sample: NDArray[np.float64], plan: TestPlan) -> dict[str, Any] | None:
+    if sample.size == 0:
+        return None
+    found = bootstrap_mean(sample, resamples=plan.resamples, seed=plan.seed)
+    return {"mean": found.estimate, "ci95": list(found.ci), "n": int(sample.size)}
+
+
+def _normalised(real: LatentScores, shuffled: LatentScores, oracle: LatentScores) -> float | None:
+    """(score - floor) / (ceiling - floor) of the arm's means; None where the ceiling is not above the floor."""
+    if not (real.values.size and shuffled.values.size and oracle.values.size):
+        return None
+    floor, ceiling = shuffled.values.mean(), oracle.values.mean()
+    return float((real.values.mean() - floor) / (ceiling - floor)) if ceiling > floor else None
+
+
+def _reliability(tables: list[LatentScores]) -> float | None:
+    known = [np.isfinite(table.variances) for table in tables]
+    return reliability(
+        [table.values[ok] for table, ok in zip(tables, known, strict=True)],
+        [table.variances[ok] for table, ok in zip(tables, known, strict=True)],
+    )
+
+
+def _parse_rate(arm: ArmScores, metric: str) -> float | None:
+    tables = [table for (name, _), table in arm.tables.items() if name == metric]
+    examples = sum(table.examples for table in tables)
+    return 1 - sum(table.unreadable for table in tables) / examples if examples else None

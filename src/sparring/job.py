@@ -1,0 +1,146 @@
+"""What happens around every rule's one library call: ask the memo, compute in a scratch folder, store, publish.
+
+A script hands `run` the `snakemake` object and a function `compute(job) -> meta`. The function writes its files into
+`job.out`. A rule whose output is named `manifest` is an artifact: everything in `job.out` goes into the store and the
+manifest into `results/`. Any other rule gives small files people read, named like its outputs in `job.out`.
+This module and the scripts import nothing heavy: a job that the memo answers ends before torch is imported.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sparring.canonical import sha256_bytes
+from sparring.codedigest import code_digest
+from sparring.errors import SparringError
+from sparring.manifest import Manifest, parse_manifest
+from sparring.memo import Action, recall, remember
+from sparring.records import write_record
+from sparring.store import Blob, Store, open_store
+
+
+class Snakemake(Protocol):
+    """The part of the object that Snakemake puts into a script's namespace which we use."""
+
+    input: Any
+    output: Any
+    params: Any
+    wildcards: Any
+    threads: int
+    log: Any
+    rule: str
+    scriptdir: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a script's `compute` sees: the spec, the inputs as folders or files, and an empty folder `out` to fill."""
+
+    rule: str
+    spec: Mapping[str, Any]
+    wildcards: Mapping[str, str]
+    threads: int
+    out: Path
+    _files: Mapping[str, Path]
+    _manifests: Mapping[str, Manifest]
+    _store: Store = field(repr=False)
+    _links: Path = field(repr=False)
+
+    def folder(self, name: str) -> Path:
+        """The files of the artifact that is input `name`, re-hashed, in a folder of links."""
+        folder = self._links / name
+        return folder if folder.exists() else self._manifests[name].link_into(self._store, folder)
+
+    def meta(self, name: str) -> Mapping[str, Any]:
+        """The meta of the artifact that is input `name`."""
+        return self._manifests[name].meta
+
+    def content(self, name: str) -> str:
+        """The content digest of input `name`."""
+        return _content(self._files[name], self._manifests.get(name))
+
+    def file(self, name: str) -> Path:
+        """Input `name` as the file it is."""
+        return self._files[name]
+
+
+def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
+    """Gives the rule's outputs, from the memo or by `compute`. A SparringError ends the job with its one line."""
+    try:
+        _run(snakemake, compute)
+    except SparringError as error:
+        _log(snakemake, f"{snakemake.rule}: {error}")
+        raise SystemExit(f"\nError in {snakemake.rule}: {error}\n") from None
+    except BaseException:
+        _log(snakemake, traceback.format_exc())
+        raise
+
+
+def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
+    store = open_store()
+    spec = dict(snakemake.params.spec)
+    files = {name: Path(path) for name, path in snakemake.input.items()}
+    manifests = {
+        name: manifest for name, path in files.items() if (manifest := parse_manifest(path.read_bytes(), path=path))
+    }
+    inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
+    action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
+    targets = {name: Path(path) for name, path in snakemake.output.items()}
+    outputs = recall(store, action)
+    if outputs is None:
+        with store.scratch() as scratch:
+            out = scratch / "out"
+            out.mkdir()
+            job = Job(
+                snakemake.rule, spec, action.wildcards, snakemake.threads, out, files, manifests, store, scratch / "in"
+            )
+            meta = compute(job)
+            _refuse_edited_code(spec, Path(snakemake.scriptdir))
+            outputs, objects = _put(store, snakemake.rule, out, meta, inputs, targets)
+        remember(store, action, outputs, objects)
+        _log(snakemake, f"{snakemake.rule}: computed, action {action.key}")
+    else:
+        _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")
+    for name, target in targets.items():
+        publish(store, outputs[name], target)
+        write_record(target, action.key, files)
+
+
+def publish(store: Store, blob: Blob, target: Path) -> None:
+    """Puts the bytes of a stored object at `target` in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.part")
+    temporary.write_bytes(store.verified(blob).read_bytes())
+    temporary.replace(target)
+
+
+def _put(
+    store: Store, kind: str, out: Path, meta: Mapping[str, Any], inputs: Mapping[str, str], targets: Mapping[str, Path]
+) -> tuple[dict[str, Blob], list[Blob]]:
+    if "manifest" in targets:
+        paths = sorted(path for path in out.rglob("*") if path.is_file())
+        blobs = {path.relative_to(out).as_posix(): store.put_file(path) for path in paths}
+        manifest = Manifest(kind, blobs, meta, inputs)
+        return {"manifest": store.put_bytes(manifest.to_bytes())}, list(blobs.values())
+    return {name: store.put_file(out / name) for name in targets}, []
+
+
+def _refuse_edited_code(spec: Mapping[str, Any], scriptdir: Path) -> None:
+    # Recording a result under the digest of code that was edited while it ran would make it stale for ever.
+    if code_digest(scriptdir / spec["script"]) != spec["code"]:
+        raise SparringError(f"the code of {spec['script']} was edited while the job ran; run the same command again")
+
+
+def _content(path: Path, manifest: Manifest | None) -> str:
+    return manifest.content if manifest else sha256_bytes(path.read_bytes())
+
+
+def _log(snakemake: Snakemake, line: str) -> None:
+    if snakemake.log:
+        with Path(snakemake.log[0]).open("a") as file:
+            file.write(line.rstrip() + "\n")
+    else:
+        print(line, file=sys.stderr)

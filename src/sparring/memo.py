@@ -1,0 +1,51 @@
+"""The action memo: what was computed once is never computed again.
+
+An action is (code digest, spec, wildcards, lock file, CONTENTS of the inputs). Its record names the bytes of every
+output and every object those outputs refer to; the memo answers only when all of them are there.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sparring.canonical import digest, pretty_json
+from sparring.store import Blob, Store
+
+
+@dataclass(frozen=True)
+class Action:
+    """All that decides what a job gives."""
+
+    rule: str
+    spec: Mapping[str, Any]
+    wildcards: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Digest (sha256) of the action."""
+        return digest(asdict(self))
+
+
+def recall(store: Store, action: Action) -> dict[str, Blob] | None:
+    """The outputs of `action` by name, or None where it has not been done or something of it is missing."""
+    try:
+        record = json.loads(store.action_path(action.key).read_bytes())
+        outputs = {name: Blob(**blob) for name, blob in record["outputs"].items()}
+        referred = [Blob(**blob) for blob in record["objects"]]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return None  # a record cut short is as good as none: the job runs and writes it anew
+    return outputs if all(map(store.has, [*outputs.values(), *referred])) else None
+
+
+def remember(store: Store, action: Action, outputs: Mapping[str, Blob], objects: Sequence[Blob]) -> None:
+    """Records that `action` gave `outputs`, which refer to `objects`."""
+    record = {
+        "action": asdict(action),
+        "outputs": {name: asdict(blob) for name, blob in outputs.items()},
+        "objects": [asdict(blob) for blob in objects],
+    }
+    store.write_action(action.key, pretty_json(record))

@@ -1,0 +1,86 @@
+"""From a score stage's rows (one a latent, metric, explanation and example) to one figure a latent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparring.errors import SparringError
+from sparring.stats.auroc import auroc
+
+METRICS = ("detection", "fuzz")
+EXPLANATIONS = ("real", "shuffled", "oracle")
+_COLUMNS = ["metric", "explanation", "latent", "example", "label", "score"]
+
+
+@dataclass(frozen=True)
+class LatentScores:
+    """The AUROC of every latent that has one, latents ascending, for one metric and kind of explanation of one arm.
+
+    `variances` are DeLong's sampling variances (NaN where undefined); `unmeasured` are the latents whose readable examples
+    were all of one label; `unreadable` of `examples` answers could not be read.
+    """
+
+    latents: NDArray[np.int64]
+    values: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    unmeasured: tuple[int, ...]
+    examples: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class ArmScores:
+    """What one arm's scores.parquet says: `tables[metric, explanation]`, and whether any row stands there twice."""
+
+    tables: dict[tuple[str, str], LatentScores]
+    repeated_rows: int
+
+    def table(self, metric: str, explanation: str) -> LatentScores:
+        """The latents' figures; empty where nothing was scored."""
+        nothing = _per_latent(np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0))
+        return self.tables.get((metric, explanation), nothing)
+
+
+def read_scores(path: Path) -> ArmScores:
+    """Read the scores.parquet at `path` and take each latent's AUROC; SparringError if a column is missing."""
+    missing = sorted(set(_COLUMNS) - set(pq.read_schema(path).names))
+    if missing:
+        raise SparringError(f"{path.name} lacks the columns {', '.join(missing)}: score again with this version")
+    rows = pq.read_table(path, columns=_COLUMNS)
+    metric = np.asarray(rows["metric"].to_pylist(), dtype=str)
+    explanation = np.asarray(rows["explanation"].to_pylist(), dtype=str)
+    latent, example = (rows[name].to_numpy().astype(np.int64) for name in ("latent", "example"))
+    label, score = rows["label"].to_numpy().astype(bool), rows["score"].to_numpy().astype(np.float64)
+    tables, repeated = {}, 0
+    for key in sorted({(str(m), str(e)) for m, e in zip(metric, explanation, strict=True)}):
+        here = (metric == key[0]) & (explanation == key[1])
+        tables[key] = _per_latent(latent[here], label[here], score[here])
+        pairs = np.stack([latent[here], example[here]], axis=1)
+        repeated += len(pairs) - len(np.unique(pairs, axis=0))
+    return ArmScores(tables, repeated)
+
+
+def _per_latent(latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDArray[np.float64]) -> LatentScores:
+    order = np.argsort(latent, kind="stable")
+    latent, label, score = latent[order], label[order], score[order]
+    names, starts = np.unique(latent, return_index=True)
+    ends = np.append(starts, latent.size)[1:]
+    areas = [auroc(label[i:j], score[i:j]) for i, j in zip(starts, ends, strict=True)]
+    measured = [(int(name), area) for name, area in zip(names, areas, strict=True) if area.value is not None]
+    return LatentScores(
+        latents=np.array([name for name, _ in measured], dtype=np.int64),
+        values=np.array([area.value for _, area in measured], dtype=np.float64),
+        variances=np.array([np.nan if area.variance is None else area.variance for _, area in measured], dtype=np.float64),
+        unmeasured=tuple(int(name) for name, area in zip(names, areas, strict=True) if area.value is None),
+        examples=int(latent.size),
+        unreadable=int(np.isnan(score).sum()),
+    )
+
+
+def paired(first: LatentScores, second: LatentScores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The figures of the latents that both tables hold, in one order."""
+    _, i, j = np.intersect1d(first.latents, second.latents, assume_unique=True, return_indices=True)
+    return first.values[i], second.values[j]

@@ -1,0 +1,73 @@
+"""Sites: the places in a model whose activations are kept, named alike for every family.
+
+    layers.N.resid_pre    what enters block N          layers.N.mlp.in    what enters its MLP module
+    layers.N.resid_post   what leaves block N          layers.N.mlp.out   what leaves its MLP module
+
+`mlp.in` and `mlp.out` are the input and output of the Hugging Face MLP module itself: after the norm before it, and (in
+Gemma) before the norm after it, where TransformerLens's `hook_mlp_out` lies after that norm.
+No torch is imported here, so that a study can be checked against a config.json alone.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sparring.errors import SparringError
+
+PLACES = ("resid_pre", "mlp.in", "mlp.out", "resid_post")
+_SITE = re.compile(r"layers\.(0|[1-9][0-9]*)\.(resid_pre|mlp\.in|mlp\.out|resid_post)")
+# Where a family keeps its blocks below `base_model`; families not named here use `layers`.
+_BLOCKS = {"gpt2": "h", "gpt_neo": "h", "gptj": "h", "bloom": "h", "falcon": "h"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site: the block's number and the place in it (one of PLACES)."""
+
+    layer: int
+    place: str
+
+    @property
+    def name(self) -> str:
+        """As it is written in a study: layers.9.mlp.out."""
+        return f"layers.{self.layer}.{self.place}"
+
+    def hookpoint(self, config: dict[str, Any]) -> str:
+        """The module below `model.base_model` that carries the site, which sparsify calls its hookpoint: layers.9.mlp.
+
+        For a residual site it is the whole block.
+        """
+        block = f"{_BLOCKS.get(config.get('model_type', ''), 'layers')}.{self.layer}"
+        return f"{block}.mlp" if self.place.startswith("mlp") else block
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the site is what enters its module, not what leaves it."""
+        return self.place in ("resid_pre", "mlp.in")
+
+
+def parse_site(name: str) -> Site:
+    """The site called `name`. Raises SparringError if the name has another form."""
+    match = _SITE.fullmatch(name)
+    if not match:
+        raise SparringError(f"site {name!r} is malformed; write layers.N.PLACE with PLACE one of {', '.join(PLACES)}")
+    return Site(int(match[1]), match[2])
+
+
+def n_layers(config: dict[str, Any]) -> int:
+    """The number of blocks that a config.json tells. Raises SparringError if it does not tell."""
+    for key in ("num_hidden_layers", "n_layer", "num_layers"):
+        if isinstance(config.get(key), int):
+            return int(config[key])
+    if isinstance(config.get("text_config"), dict):
+        return n_layers(config["text_config"])
+    raise SparringError(f"config.json of a {config.get('model_type')!r} model does not tell its number of layers")
+
+
+def check_site(name: str, config: dict[str, Any]) -> Site:
+    """The site called `name` if the model of `config` has it, else SparringError with the sites that there are."""
+    site = parse_site(name)
+    last = n_layers(config) - 1
+    if site.layer > last:
+        raise SparringError(f"site {name!r}: the model has layers.0 to layers.{last}, each with {', '.join(PLACES)}")
+    return site

