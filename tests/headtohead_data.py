@@ -38,15 +38,27 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
     tables = [
         _scores(rng, name, metric, kind, latents, arm, np.clip(rng.normal(mean, sd, arm.n), 0.02, 0.98))
         for metric in ("detection", "fuzz")
-        for kind, mean, sd in (("real", arm.mean, arm.sd), ("shuffled", arm.shuffled, 0.02), ("oracle", arm.oracle, arm.sd))
+        for kind, mean, sd in (
+            ("real", arm.mean, arm.sd),
+            ("shuffled", arm.shuffled, 0.02),
+            ("oracle", arm.oracle, arm.sd),
+        )
     ]
     folder.mkdir(parents=True, exist_ok=True)
     scores, firing = folder / f"{name}.scores.parquet", folder / f"{name}.firing.parquet"
     pq.write_table(pa.concat_tables(tables), scores)
-    pq.write_table(pa.table({"latent": pa.array(latents, pa.int32()), "rate": 10 ** rng.uniform(-3.5, -1, arm.n)}), firing)
+    pq.write_table(
+        pa.table({"latent": pa.array(latents, pa.int32()), "rate": 10 ** rng.uniform(-3.5, -1, arm.n)}), firing
+    )
     drawn = [int(latent) for latent in latents]
     fates = {str(latent): "drawn" for latent in drawn} | {"2048": "too rare", "2049": "dense", "2050": "too rare"}
-    meta = {"scorer": SCORER, "tell_auroc": 0.51, "parse_rate": 1.0, "duplicate_explanations": 1, "copied_explanations": 0}
+    meta = {
+        "scorer": SCORER,
+        "tell_auroc": 0.51,
+        "parse_rate": 1.0,
+        "duplicate_explanations": 1,
+        "copied_explanations": 0,
+    }
     return ArmInputs(
         scores=scores,
         score_meta=meta | arm.meta,
@@ -58,8 +70,8 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
             "digest": digest(name),
         },
         recon={
-            "variance_explained": 0.861 if name == "sae" else 0.879,
-            "variance_explained_ci95": [0.855, 0.866] if name == "sae" else [0.874, 0.884],
+            "ve": 0.861 if name == "sae" else 0.879,
+            "ve_ci95": [0.855, 0.866] if name == "sae" else [0.874, 0.884],
             "affine_floor": None if name == "sae" else 0.708,
             "l0": 32.0 if name == "sae" else 28.1,
             "dead_fraction": 0.003 if name == "sae" else 0.0098,
@@ -70,7 +82,9 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
     )
 
 
-def two_arms(folder: Path, *, sae: Simulated | None = None, transcoder: Simulated | None = None) -> dict[str, ArmInputs]:
+def two_arms(
+    folder: Path, *, sae: Simulated | None = None, transcoder: Simulated | None = None
+) -> dict[str, ArmInputs]:
     """Both arms over one draw; by default the transcoder is ahead by 0.08."""
     arms = {
         "sae": simulate(folder, "sae", sae or Simulated(mean=0.62)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.perlatent import ArmScores
+from sparring.testplan import TestPlan
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,6 @@ class ArmInputs:
     draw: Mapping[str, Any]
     rows: str
     firing: Path | None = None
-
-
-@dataclass(frozen=True)
-class TestPlan:
-    """How the difference is tested: fixed before any score exists. `primary` names the metric that decides."""
-
-    __test__ = False  # pytest: this is no test class
-
-    resamples: int = 10_000
-    seed: int = 0
-    primary: str = "detection"
-    sites_may_differ: bool = False
-    caliper: float = 0.25  # pairs matched by firing rate: largest distance in natural-log units
 
 
 @dataclass(frozen=True)
@@ -78,8 +66,12 @@ def _draws(arms: Mapping[str, ArmInputs]) -> Gate:
 
 
 def _drawn_once(arms: Mapping[str, ArmInputs]) -> Gate:
-    repeated = {name: [i for i, n in Counter(arm.draw["arms"][name]["latents"]).items() if n > 1] for name, arm in arms.items()}
-    said = "; ".join(f"{name}: latent {_few(latents)} drawn more than once" for name, latents in repeated.items() if latents)
+    repeated = {
+        name: [i for i, n in Counter(arm.draw["arms"][name]["latents"]).items() if n > 1] for name, arm in arms.items()
+    }
+    said = "; ".join(
+        f"{name}: latent {_few(latents)} drawn more than once" for name, latents in repeated.items() if latents
+    )
     return Gate("each latent drawn once", not said, said or "no latent stands in a draw twice")
 
 
@@ -115,7 +107,9 @@ def _one_scorer(arms: Mapping[str, ArmInputs]) -> Gate:
     return Gate(
         "same scorer",
         all(first == other for other in others),
-        ", ".join(f"{name} by {scorer.get('name')} {str(scorer.get('weights', ''))[:12]}" for name, scorer in scorers.items()),
+        ", ".join(
+            f"{name} by {scorer.get('name')} {str(scorer.get('weights', ''))[:12]}" for name, scorer in scorers.items()
+        ),
     )
 
 

@@ -85,21 +85,38 @@ def _rows(name: str, data: bytes, format: str, column: str) -> Iterator[tuple[st
     for number, row in enumerate(_records(name, data, format)):
         if column not in row:
             raise SparringError(f"corpus file {name}: no column {column!r}; it has {', '.join(map(str, row))}")
+        text = row[column] or ""
+        if not isinstance(text, str):
+            raise SparringError(f"corpus file {name}: row {number} of column {column!r} is no text: {text!r:.60}")
         named = next((row[key] for key in row if key == "id" or str(key).endswith("_id")), None)
-        yield str(named) if named is not None else f"{name}:{number}", row[column] or ""
+        yield str(named) if named is not None else f"{name}:{number}", text
 
 
 def _records(name: str, data: bytes, format: str) -> Iterator[dict[str, Any]]:
     if format == "parquet":
-        for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches():
+        try:
+            file = pq.ParquetFile(io.BytesIO(data))
+        except pa.ArrowInvalid as error:
+            raise SparringError(f"corpus file {name}: not a parquet file ({error})") from error
+        for batch in file.iter_batches():
             yield from batch.to_pylist()
     elif format == "jsonl":
-        for line in _utf8(name, data).split("\n"):
+        for number, line in enumerate(_utf8(name, data).split("\n")):
             if line.strip():
-                yield json.loads(line)
+                yield _json_object(f"{name}:{number + 1}", line)
     else:
         csv.field_size_limit(sys.maxsize)  # a long article exceeds the default of 131,072 characters
         yield from csv.DictReader(io.StringIO(_utf8(name, data), newline=""))
+
+
+def _json_object(where: str, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SparringError(f"corpus file {where}: not JSON ({error.msg})") from error
+    if not isinstance(row, dict):
+        raise SparringError(f"corpus file {where}: not a JSON object; write one object with the text a line")
+    return row
 
 
 def _utf8(name: str, data: bytes) -> str:

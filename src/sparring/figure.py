@@ -14,7 +14,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
@@ -48,24 +50,29 @@ def draw_figure(result: Mapping[str, Any], scores: Mapping[str, Path], *, svg: P
     """
     arms = {name: read_scores(scores[name]) for name in result["order"]}
     with plt.rc_context(_STYLE):
-        figure = plt.figure(figsize=(7.0, 3.3))
-        outer = figure.add_gridspec(1, 2, left=0.065, right=0.985, bottom=0.17, top=0.86, wspace=0.2)
-        for place, metric in enumerate(result["metrics"]):
-            inner = outer[place].subgridspec(1, 2, width_ratios=(2.5, 1), wspace=0.36)
-            _panel(figure, inner, result, arms, metric, letter="ab"[place])
+        figure, axes = plt.subplots(
+            1, 5, figsize=(7.0, 3.2), width_ratios=(2.5, 1, 0.6, 2.5, 1), gridspec_kw={"wspace": 0.14}
+        )
+        figure.subplots_adjust(left=0.07, right=0.93, bottom=0.235, top=0.9)
+        axes[2].set_axis_off()
+        panels = {metric: (axes[3 * place], axes[3 * place + 1]) for place, metric in enumerate(result["metrics"])}
+        for letter, (metric, pair) in zip("ab", panels.items(), strict=True):
+            _panel(*pair, result, arms, metric, letter=letter)
+        _same_heights([left for left, _ in panels.values()])
+        _same_heights([right for _, right in panels.values()])
+        axes[0].set_ylabel("AUROC of a latent")
+        figure.legend(handles=_key(), loc="lower center", ncols=4, frameon=False, handlelength=1.6, columnspacing=2.2)
         figure.savefig(svg, metadata={"Date": None})
         figure.savefig(png, dpi=300, metadata={"Software": None})
         plt.close(figure)
 
 
 def _panel(
-    figure: Figure, grid: Any, result: Mapping[str, Any], arms: Mapping[str, ArmScores], metric: str, *, letter: str
+    left: Axes, right: Axes, result: Mapping[str, Any], arms: Mapping[str, ArmScores], metric: str, *, letter: str
 ) -> None:
-    left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
-    decides = "decides" if metric == result["primary"] else "beside it"
-    left.set_title(f"{letter}   {metric.capitalize()} ({decides})", loc="left", fontweight="bold", fontsize=8.5, pad=8)
-    found = result["metrics"][metric]
-    if "not_measured" in found:
+    name = f"{metric} (primary)" if metric == result["primary"] else metric
+    left.set_title(f"{letter}   {name[0].upper()}{name[1:]}", loc="left", fontweight="bold", fontsize=8.5, pad=8)
+    if "not_measured" in result["metrics"][metric]:
         left.text(0.5, 0.5, "not measured", ha="center", transform=left.transAxes)
         left.set_axis_off()
         right.set_axis_off()
@@ -78,23 +85,23 @@ def _panel(
 def _latents(axes: Axes, result: Mapping[str, Any], metric: str, samples: list[NDArray[np.float64]]) -> None:
     for place, (name, sample) in enumerate(zip(result["order"], samples, strict=True)):
         colour, marker = _ARM[place]
+        column = (place - _HALF - 0.07, place + _HALF + 0.07)
         for kind, shade in (("floor", _FLOOR), ("ceiling", _CEILING)):
             if band := result["instrument"][kind][metric][name]:
-                low, high = band["ci95"]
-                span = (place - _HALF - 0.07, place + _HALF + 0.07)
-                axes.fill_between(span, low, high, color=shade, alpha=0.28, linewidth=0, zorder=1)
-                axes.hlines(band["mean"], *span, color=shade, linewidth=1, zorder=2)
-        x = place + _swarm(sample)
-        axes.scatter(x, sample, s=9, marker=marker, color=colour, alpha=0.75, linewidths=0, zorder=3)
-        axes.hlines(sample.mean(), place - _HALF, place + _HALF, color="white", linewidth=3.4, zorder=4)
-        axes.hlines(sample.mean(), place - _HALF, place + _HALF, color=_INK, linewidth=1.8, zorder=5)
+                axes.fill_between(column, *band["ci95"], color=shade, alpha=0.28, linewidth=0, zorder=1)
+                axes.hlines(band["mean"], *column, color=shade, linewidth=1, zorder=2)
+        axes.scatter(
+            place + _swarm(sample), sample, s=10, marker=marker, color=colour, alpha=0.75, linewidths=0, zorder=3
+        )
+        for width, shade in ((3.0, "white"), (1.8, _INK)):
+            axes.hlines(sample.mean(), place - _HALF, place + _HALF, color=shade, linewidth=width, zorder=4)
     axes.axhline(0.5, color=_INK, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xticks(
-        range(2),
-        [f"{name}\n{sample.mean():.3f}   n = {sample.size}" for name, sample in zip(result["order"], samples, strict=True)],
-    )
+    labels = [
+        f"{name}\nmean {sample.mean():.3f}\nn = {sample.size}"
+        for name, sample in zip(result["order"], samples, strict=True)
+    ]
+    axes.set_xticks(range(2), labels)
     axes.set_xlim(-0.55, 1.55)
-    axes.set_ylabel("AUROC per latent")
     axes.tick_params(axis="x", length=0)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -107,15 +114,35 @@ def _difference(axes: Axes, result: Mapping[str, Any], metric: str, samples: lis
     if np.ptp(spread) > 0:
         y = np.linspace(spread.min(), spread.max(), 200)
         density = gaussian_kde(spread)(y)
-        axes.fill_betweenx(y, 0, 0.8 * density / density.max(), color=colour, alpha=0.22, linewidth=0)
+        axes.fill_betweenx(y, 0, 0.85 * density / density.max(), color=colour, alpha=0.22, linewidth=0)
     axes.axhline(0, color=_INK, linewidth=0.6, linestyle=(0, (4, 2)))
     axes.vlines(0, low, high, color=colour, linewidth=2)
-    axes.plot(0, found["diff"], marker="o", markersize=5, color=colour)
-    axes.set_xlim(-0.25, 1)
-    axes.set_xticks([])
-    axes.set_xlabel(f"{found['diff']:+.3f}\n[{low:+.3f}, {high:+.3f}]")
-    axes.set_ylabel(f"difference ({found['diff_is']})")
-    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.plot(0, found["diff"], marker="o", markersize=4.5, color=colour)
+    axes.set_xlim(-0.2, 1)
+    second, first = result["order"][1], result["order"][0]
+    axes.set_xticks([0.4], [f"{second} − {first}\n{found['diff']:+.3f}\n[{low:+.3f}, {high:+.3f}]"])
+    axes.tick_params(axis="x", length=0)
+    axes.yaxis.tick_right()
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5]))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:+.2f}".replace("-", "−") if abs(value) > 1e-9 else "0")
+    axes.spines[["top", "left", "bottom"]].set_visible(False)
+
+
+def _same_heights(axes: list[Axes]) -> None:
+    """One scale for both metrics, so that a difference looks as large as it is."""
+    drawn = [ax.get_ylim() for ax in axes if ax.axison]
+    for ax in axes:
+        if drawn:
+            ax.set_ylim(min(low for low, _ in drawn), max(high for _, high in drawn))
+
+
+def _key() -> list[Any]:
+    return [
+        Patch(facecolor=_CEILING, alpha=0.45, label="ceiling: oracle explanations"),
+        Patch(facecolor=_FLOOR, alpha=0.45, label="floor: shuffled explanations"),
+        Line2D([], [], color=_INK, linewidth=1.8, label="mean over latents"),
+        Line2D([], [], color=_INK, linewidth=0.6, linestyle=(0, (1, 2)), label="chance"),
+    ]
 
 
 def _swarm(values: NDArray[np.float64], *, bins: int = 40) -> NDArray[np.float64]:

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparring.comparable import ArmInputs, TestPlan, gates
+from sparring.comparable import ArmInputs, gates
 from sparring.errors import SparringError
 from sparring.instrument import instrument_check
-from sparring.perlatent import METRICS, ArmScores, LatentScores, read_scores
+from sparring.perlatent import ArmScores, LatentScores, read_scores
 from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
 from sparring.stats.matched import matched_pairs
 from sparring.stats.permutation import permutation_p
 from sparring.stats.power import minimum_detectable_effect
+from sparring.testplan import METRICS, TestPlan
 from sparring.verdict import decide
 
 FORMAT = "sparring.headtohead/1"
@@ -32,12 +33,10 @@ def head_to_head(
     """The result as JSON values. `order` = (first, second): every difference is second - first.
 
     Floats are rounded to 6 decimals (`provenance` is left as it is), so that the last bits of a sum are no news.
-    SparringError for an unknown arm or primary metric.
+    SparringError if `arms` are not the two of `order`.
     """
     if set(order) != set(arms) or len(set(order)) != 2:
         raise SparringError(f"a head-to-head needs the two arms {order}, but has {tuple(arms)}")
-    if plan.primary not in METRICS:
-        raise SparringError(f"the primary metric {plan.primary!r} is not one of {', '.join(METRICS)}")
     arms = {name: arms[name] for name in order}
     scores = {name: read_scores(arm.scores) for name, arm in arms.items()}
     result: dict[str, Any] = {
@@ -58,7 +57,7 @@ def head_to_head(
 
 def _arm(arm: ArmInputs) -> dict[str, Any]:
     named = ("kind", "read_site", "write_site", "n_latents", "digest")
-    measured = ("variance_explained", "variance_explained_ci95", "affine_floor", "l0", "dead_fraction")
+    measured = ("ve", "ve_ci95", "affine_floor", "l0", "dead_fraction")
     return {key: arm.coder[key] for key in named} | {key: arm.recon.get(key) for key in measured}
 
 

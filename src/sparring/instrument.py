@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.comparable import ArmInputs, TestPlan
-from sparring.perlatent import METRICS, ArmScores, LatentScores, paired
+from sparring.comparable import ArmInputs
+from sparring.perlatent import ArmScores, LatentScores, paired
 from sparring.stats.bootstrap import bootstrap_mean
 from sparring.stats.reliability import reliability
+from sparring.testplan import METRICS, TestPlan
 
 POOLED = "pooled"  # both arms together: the instrument is one
 
 
-def instrument_check(
-    arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], plan: TestPlan
-) -> dict[str, Any]:
+def instrument_check(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], plan: TestPlan) -> dict[str, Any]:
     """The `instrument` part of the result, each figure by metric and arm; None where it cannot be had."""
     check: dict[str, Any] = {
         "scorer": dict(next(iter(arms.values())).score_meta["scorer"]),

@@ -6,6 +6,7 @@ manifest into `results/`. Any other rule gives small files people read, named li
 This module and the scripts import nothing heavy: a job that the memo answers ends before torch is imported.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sparring.canonical import sha256_bytes
+from sparring.canonical import sha256_file
 from sparring.codedigest import code_digest
 from sparring.errors import SparringError
-from sparring.manifest import Manifest, parse_manifest
+from sparring.manifest import Manifest, read_manifest
 from sparring.memo import Action, recall, remember
 from sparring.records import write_record
 from sparring.store import Blob, Store, open_store
@@ -62,6 +63,10 @@ class Job:
         """The content digest of input `name`."""
         return _content(self._files[name], self._manifests.get(name))
 
+    def contents(self) -> dict[str, str]:
+        """The content digest of every input."""
+        return {name: self.content(name) for name in sorted(self._files)}
+
     def file(self, name: str) -> Path:
         """Input `name` as the file it is."""
         return self._files[name]
@@ -82,13 +87,13 @@ def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> No
 def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
     store = open_store()
     spec = dict(snakemake.params.spec)
-    files = {name: Path(path) for name, path in snakemake.input.items()}
+    files = _named(snakemake.input)
     manifests = {
-        name: manifest for name, path in files.items() if (manifest := parse_manifest(path.read_bytes(), path=path))
+        name: manifest for name, path in files.items() if (manifest := read_manifest(path))
     }
     inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
     action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
-    targets = {name: Path(path) for name, path in snakemake.output.items()}
+    targets = _named(snakemake.output)
     outputs = recall(store, action)
     if outputs is None:
         with store.scratch() as scratch:
@@ -97,6 +102,7 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
             job = Job(
                 snakemake.rule, spec, action.wildcards, snakemake.threads, out, files, manifests, store, scratch / "in"
             )
+            _limit_threads(snakemake.threads)
             meta = compute(job)
             _refuse_edited_code(spec, Path(snakemake.scriptdir))
             outputs, objects = _put(store, snakemake.rule, out, meta, inputs, targets)
@@ -107,6 +113,23 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
     for name, target in targets.items():
         publish(store, outputs[name], target)
         write_record(target, action.key, files)
+
+
+def _named(files: Any) -> dict[str, Path]:
+    # An input that is a list becomes name.0, name.1, ...
+    named: dict[str, Path] = {}
+    for name, value in files.items():
+        if isinstance(value, str):
+            named[name] = Path(value)
+        else:
+            named |= {f"{name}.{index}": Path(path) for index, path in enumerate(value)}
+    return named
+
+
+def _limit_threads(threads: int) -> None:
+    # Read by torch, BLAS and OpenMP when they are first imported, which the script has not done yet.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
 
 
 def publish(store: Store, blob: Blob, target: Path) -> None:
@@ -135,7 +158,7 @@ def _refuse_edited_code(spec: Mapping[str, Any], scriptdir: Path) -> None:
 
 
 def _content(path: Path, manifest: Manifest | None) -> str:
-    return manifest.content if manifest else sha256_bytes(path.read_bytes())
+    return manifest.content if manifest else sha256_file(path)
 
 
 def _log(snakemake: Snakemake, line: str) -> None:

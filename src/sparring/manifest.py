@@ -15,6 +15,7 @@ from sparring.errors import SparringError
 from sparring.store import Blob, Store
 
 FORMAT = "sparring-manifest-1"
+_LARGEST = 1 << 24  # bytes; a larger JSON file is somebody's data, not a manifest
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,16 @@ def _plain(files: Mapping[str, Blob]) -> dict[str, dict[str, Any]]:
     return {name: asdict(blob) for name, blob in files.items()}
 
 
-def parse_manifest(data: bytes, *, path: Path) -> Manifest | None:
-    """The manifest in `data`, or None where `data` is some other file.
+def read_manifest(path: Path) -> Manifest | None:
+    """The manifest at `path`, or None where some other file is there.
 
     Raises SparringError where it is a manifest that was edited by hand or comes from another version.
     """
-    if not data.startswith(b"{"):
-        return None
+    with path.open("rb") as file:
+        if path.stat().st_size > _LARGEST or file.read(1) != b"{":
+            return None
     try:
-        raw = json.loads(data)
+        raw = json.loads(path.read_bytes())
     except ValueError:
         return None
     if not str(raw.get("format", "")).startswith("sparring-manifest-"):

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from sparring.errors import SparringError
 from sparring.stats.auroc import auroc
 
-METRICS = ("detection", "fuzz")
-EXPLANATIONS = ("real", "shuffled", "oracle")
 _COLUMNS = ["metric", "explanation", "latent", "example", "label", "score"]
 
 
@@ -73,7 +71,9 @@ def _per_latent(latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDAr
     return LatentScores(
         latents=np.array([name for name, _ in measured], dtype=np.int64),
         values=np.array([area.value for _, area in measured], dtype=np.float64),
-        variances=np.array([np.nan if area.variance is None else area.variance for _, area in measured], dtype=np.float64),
+        variances=np.array(
+            [np.nan if area.variance is None else area.variance for _, area in measured], dtype=np.float64
+        ),
         unmeasured=tuple(int(name) for name, area in zip(names, areas, strict=True) if area.value is None),
         examples=int(latent.size),
         unreadable=int(np.isnan(score).sum()),

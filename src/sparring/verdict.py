@@ -46,6 +46,19 @@ def decide(result: Result) -> Verdict:
     return Verdict(winner or UNDECIDED, (*reasons, *others))
 
 
+def sentence(result: Result) -> str:
+    """The verdict of a finished result in one sentence, with the figure it rests on."""
+    verdict, (first, second) = result["verdict"], result["order"]
+    found = result["metrics"][result["primary"]]
+    if verdict in (NOT_COMPARABLE, LIMITED):
+        return f"No verdict, {verdict}: {lowered(result['reasons'][0])}"
+    shown = f"{result['primary']} {found['diff_is']} = {found['diff']:+.3f}, 95% interval {interval(found['ci95'])}"
+    if verdict == UNDECIDED:
+        return f"Undecided: {shown}; a difference of {found['mde']:.3f} would have been found with 80% power."
+    other = first if verdict == second else second
+    return f"The latents of {verdict} are better explained than those of {other}: {shown}."
+
+
 def leader(metric: Result, order: list[str]) -> str | None:
     """The arm whose mean is higher by an interval that excludes 0, or None."""
     low, high = metric["ci95"]
@@ -71,7 +84,10 @@ def _weak(metric: str, measured: Result, check: Result) -> list[str]:
         )
     floor, ceiling, margin = (check[figure][metric]["pooled"] for figure in ("floor", "ceiling", "margin"))
     if floor is None or ceiling is None or margin is None:
-        return [*limits, f"The {metric} scores have no floor or no ceiling: nothing says what the instrument can tell apart."]
+        return [
+            *limits,
+            f"The {metric} scores have no floor or no ceiling: nothing says what the instrument can tell apart.",
+        ]
     room = ceiling["mean"] - floor["mean"]
     if room < measured["mde"]:
         limits.append(
@@ -81,11 +97,13 @@ def _weak(metric: str, measured: Result, check: Result) -> list[str]:
     if margin["ci95"][0] <= 0:
         limits.append(
             f"Oracle explanations are not scored above shuffled ones in {metric}: "
-            f"{margin['mean']:+.3f} {_interval(margin['ci95'])} over {margin['n']} latents."
+            f"{margin['mean']:+.3f} {interval(margin['ci95'])} over {margin['n']} latents."
         )
     lifts = {name: lift for name, lift in check["lift"][metric].items() if name != "pooled" and lift is not None}
     if not any(lift["ci95"][0] > 0 for lift in lifts.values()):
-        limits.append(f"Neither arm's explanations are scored above shuffled ones in {metric}: they explain nothing here.")
+        limits.append(
+            f"Neither arm's explanations are scored above shuffled ones in {metric}: they explain nothing here."
+        )
     return limits
 
 
@@ -120,7 +138,7 @@ def _difference(result: Result, metric: str) -> str:
     means, n = found["means"], found["n"]
     return (
         f"{metric.capitalize()}: {second} {means[second]:.3f} against {first} {means[first]:.3f}, difference "
-        f"{found['diff']:+.3f}, 95% interval {_interval(found['ci95'])}, permutation p {_p(found['p'])}, "
+        f"{found['diff']:+.3f}, 95% interval {interval(found['ci95'])}, permutation p {_p(found['p'])}, "
         f"{n[second]} against {n[first]} latents."
     )
 
@@ -134,7 +152,7 @@ def _caution(result: Result, metric: str, winner: str | None) -> list[str]:
         ]
     bca, doubts = found["ci95_bca"], []
     if bca is not None and bca[0] <= 0 <= bca[1]:
-        doubts.append(f"the BCa interval {_interval(bca)} includes 0")
+        doubts.append(f"the BCa interval {interval(bca)} includes 0")
     if found["p"] >= 0.05:
         doubts.append(f"the permutation p is {_p(found['p'])}")
     return [f"Borderline: {' and '.join(doubts)}."] if doubts else []
@@ -157,7 +175,7 @@ def _beside(result: Result, metric: str) -> str:
         return limits[0]
     said = _difference(result, metric)
     if limits:
-        return f"{said} It confirms nothing: {limits[0][0].lower()}{limits[0][1:]}"
+        return f"{said} It confirms nothing: {lowered(limits[0])}"
     if "not_measured" in primary:
         return said
     ours, theirs = leader(primary, result["order"]), leader(found, result["order"])
@@ -169,8 +187,14 @@ def _beside(result: Result, metric: str) -> str:
     return f"{said} It contradicts {result['primary']}."
 
 
-def _interval(ci: list[float]) -> str:
+def interval(ci: list[float]) -> str:
+    """An interval as it is printed everywhere."""
     return f"[{ci[0]:+.3f}, {ci[1]:+.3f}]"
+
+
+def lowered(text: str) -> str:
+    """`text` to go on within a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def _number(value: float | None) -> str:

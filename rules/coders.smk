@@ -1,0 +1,69 @@
+# Needs: the cached activations.
+# Gives, for each arm: results/coders/{arm}.json (trained by sparsify), results/recon/{arm}.json (how well it reconstructs)
+# and results/latents/{arm}.json (its latents on the evaluated split, as delphi reads them).
+
+
+rule coder:
+    input:
+        activations=rules.activations.output.manifest,
+    output:
+        manifest="results/coders/{arm}.json",
+    params:
+        spec=lambda w: specs.coder(w.arm),
+    log:
+        "logs/coder-{arm}.log",
+    benchmark:
+        "results/benchmarks/coder-{arm}.tsv"
+    resources:
+        mem_mb=3000,
+    conda:
+        "../envs/cpu.yaml"
+    message:
+        "Training {wildcards.arm}"
+    script:
+        "../workflow/scripts/coder.py"
+
+
+rule recon:
+    input:
+        activations=rules.activations.output.manifest,
+        coder=rules.coder.output.manifest,
+    output:
+        result="results/recon/{arm}.json",
+    params:
+        spec=lambda w: specs.recon(),
+    log:
+        "logs/recon-{arm}.log",
+    benchmark:
+        "results/benchmarks/recon-{arm}.tsv"
+    resources:
+        mem_mb=2000,
+    conda:
+        "../envs/cpu.yaml"
+    message:
+        "Reconstruction by {wildcards.arm}"
+    script:
+        "../workflow/scripts/recon.py"
+
+
+rule latents:
+    input:
+        activations=rules.activations.output.manifest,
+        tokens=rules.tokens.output.manifest,
+        coder=rules.coder.output.manifest,
+    output:
+        manifest="results/latents/{arm}.json",
+    params:
+        spec=lambda w: specs.latents(),
+    log:
+        "logs/latents-{arm}.log",
+    benchmark:
+        "results/benchmarks/latents-{arm}.tsv"
+    resources:
+        mem_mb=2000,
+    conda:
+        "../envs/cpu.yaml"
+    message:
+        "Latents of {wildcards.arm}"
+    script:
+        "../workflow/scripts/latents.py"

@@ -1,0 +1,30 @@
+# Needs: both arms' scores, coders, reconstruction and explanations.
+# Gives: results/headtohead_autointerp.json, the verdict with its intervals and its instrument check; a page; a figure.
+
+
+rule headtohead:
+    input:
+        tokens=rules.tokens.output.manifest,
+        draw=rules.draw.output.result,
+        coder=expand(rules.coder.output.manifest, arm=study.compare),
+        recon=expand(rules.recon.output.result, arm=study.compare),
+        latents=expand(rules.latents.output.manifest, arm=study.compare),
+        explanations=expand(rules.explain.output.manifest, arm=study.compare),
+        scores=expand(rules.score.output.manifest, arm=study.compare),
+    output:
+        result="results/headtohead_autointerp.json",
+        page="results/headtohead_autointerp.md",
+        svg="results/headtohead_autointerp.svg",
+        png="results/headtohead_autointerp.png",
+    params:
+        spec=lambda w: specs.headtohead(),
+    log:
+        "logs/headtohead.log",
+    benchmark:
+        "results/benchmarks/headtohead.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    message:
+        "Head to head: {params.spec[compare]}"
+    script:
+        "../workflow/scripts/headtohead.py"

@@ -1,0 +1,197 @@
+"""The head-to-head on one page of Markdown: verdict, figures, instrument, examples, provenance."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparring.perlatent import read_scores
+from sparring.verdict import interval, sentence
+
+_TEXT = 160  # characters of an explanation shown
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One latent of an arm with its explanation; `rank` says why it is shown: best, median or worst."""
+
+    rank: str
+    latent: int
+    auroc: float
+    text: str
+
+
+def pick_examples(scores: Path, texts: Mapping[int, str], *, metric: str) -> list[Example]:
+    """The best, the median and the worst latent of a scores.parquet by AUROC; `texts` are the explanations by latent."""
+    table = read_scores(scores).table(metric, "real")
+    order = np.argsort(-table.values, kind="stable")
+    if not order.size:
+        return []
+    places = {"best": order[0], "median": order[order.size // 2], "worst": order[-1]}
+    return [Example(rank, int(table.latents[i]), float(table.values[i]), texts[int(table.latents[i])]) for rank, i in places.items()]
+
+
+def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Example]], figure: str) -> str:
+    """The page of a head-to-head result. `figure` is the figure's path relative to the page; `examples` are by arm."""
+    first, second = result["order"]
+    parts = [
+        f"# Head-to-head: {second} against {first}",
+        f"**{sentence(result)}**",
+        f"![Scores of single latents, floor and ceiling of the instrument, and the difference with its interval]({figure})",
+        "## Interpretability",
+        _metrics(result),
+        "\n".join(f"- {reason}" for reason in result["reasons"]),
+        "## Arms",
+        _arms(result),
+        _unlike(result),
+        "## Instrument",
+        _instrument(result),
+        _scorer(result["instrument"]),
+        "## Latents",
+        _latents(result),
+        *_examples(examples),
+        "## Gates",
+        _gates(result),
+        "## Provenance",
+        _provenance(result),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """A Markdown table whose first `words` columns are text; figures stand to the right."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _metrics(result: Mapping[str, Any]) -> str:
+    first, second = result["order"]
+    rows, notes = [], []
+    for metric, found in result["metrics"].items():
+        name = f"{metric} (primary)" if metric == result["primary"] else metric
+        if "not_measured" in found:
+            rows.append([name, *["not measured"] * 7])
+            continue
+        bca, matched = found["ci95_bca"], found["matched_by_firing_rate"]
+        means = [f"{found['means'][arm]:.3f} (n {found['n'][arm]})" for arm in (first, second)]
+        bounds = [interval(found["ci95"]), "" if bca is None else interval(bca)]
+        rows.append([name, *means, f"{found['diff']:+.3f}", *bounds, f"{found['p']:.4f}", f"{found['mde']:.3f}"])
+        if "not_measured" not in matched:
+            notes.append(
+                f"Matched by firing rate, {metric}: {matched['diff']:+.3f} {interval(matched['ci95'])} "
+                f"over {matched['pairs']} pairs."
+            )
+    header = ["mean AUROC per latent", first, second, f"{second} - {first}", "95% interval", "BCa", "p", "detectable"]
+    return _table(header, rows) + "".join(f"\n\n{note}" for note in notes)
+
+
+def _arms(result: Mapping[str, Any]) -> str:
+    header = ["arm", "kind", "reads", "writes", "latents", "variance explained", "affine floor", "L0", "dead"]
+    return _table(header, [_arm(name, arm) for name, arm in result["arms"].items()], words=4)
+
+
+def _arm(name: str, arm: Mapping[str, Any]) -> list[str]:
+    ve, ci, floor, dead = arm["ve"], arm["ve_ci95"], arm["affine_floor"], arm["dead_fraction"]
+    explained = "not measured" if ve is None else f"{ve:.3f}" + (f" [{ci[0]:.3f}, {ci[1]:.3f}]" if ci else "")
+    return [
+        name, arm["kind"], f"`{arm['read_site']}`", f"`{arm['write_site']}`", str(arm["n_latents"]), explained,
+        _plain(floor), _plain(arm["l0"], 1), "" if dead is None else f"{dead:.1%}",
+    ]  # fmt: skip
+
+
+def _unlike(result: Mapping[str, Any]) -> str:
+    """In what the arms differ that a comparison would rather have equal."""
+    arms = result["arms"].values()
+    said = []
+    if len({arm["write_site"] for arm in arms}) > 1:
+        said.append("**Sites differ**: the arms write different places, so they explain different things.")
+    counts = [arm["l0"] for arm in arms if arm["l0"] is not None]
+    if len(counts) == 2 and max(counts) > 1.05 * min(counts):
+        said.append("Realised L0 is not matched: k is only an upper bound, and a sparser code is easier to explain.")
+    return " ".join(said)
+
+
+def _instrument(result: Mapping[str, Any]) -> str:
+    check = result["instrument"]
+    rows = []
+    for metric in result["metrics"]:
+        for arm in (*result["order"], "pooled"):
+            kinds = [_estimate(check[kind][metric][arm]) for kind in ("floor", "ceiling")]
+            gains = [_estimate(check[kind][metric][arm], sign="+") for kind in ("margin", "lift")]
+            ends = [_plain(check[kind][metric].get(arm)) for kind in ("normalised", "reliability", "parse_rate")]
+            rows.append([f"{metric}, {arm}", *kinds, *gains, *ends])
+    header = ["", "floor (shuffled)", "ceiling (oracle)", "oracle - shuffled", "real - shuffled"]
+    return _table([*header, "normalised", "reliability", "parsed"], rows)
+
+
+def _scorer(check: Mapping[str, Any]) -> str:
+    said = [f"Scorer: {check['scorer'].get('name')}, weights `{str(check['scorer'].get('weights'))[:12]}`."]
+    said.append(f"Mark positions alone tell fuzz examples apart with AUROC {_by_arm(check['tell_auroc'])}.")
+    said.append(f"Explanations that stand for several latents: {_by_arm(check['duplicate_explanations'])};")
+    said.append(f"copied from the prompt: {_by_arm(check['copied_explanations'])}.")
+    return " ".join(said)
+
+
+def _latents(result: Mapping[str, Any]) -> str:
+    lines = []
+    for arm in result["order"]:
+        found = result["latents"][arm]
+        ends = [f"{n} scored ({metric})" for metric, n in found["scored"].items()]
+        ends += [f"{n} unreadable ({metric})" for metric, n in found["unreadable"].items() if n]
+        ends += [f"{n} {fate}" for fate, n in found["not_drawn"].items()]
+        lines.append(f"- {arm}: {found['drawn']} drawn; {', '.join(ends)}")
+    return "\n".join(lines) + f"\n\nThe list was hashed before any score existed: `{result['latents']['draw'][:12]}`."
+
+
+def _examples(examples: Mapping[str, Sequence[Example]]) -> list[str]:
+    rows = [
+        [arm, example.rank, _cell(example.text), str(example.latent), f"{example.auroc:.3f}"]
+        for arm, chosen in examples.items()
+        for example in chosen
+    ]
+    return [_table(["arm", "", "explanation", "latent", "AUROC"], rows, words=3)] if rows else []
+
+
+def _gates(result: Mapping[str, Any]) -> str:
+    failed = [f"- **failed**: {gate['name']} ({gate['detail']})" for gate in result["gates"] if not gate["passed"]]
+    passed = [gate["name"] for gate in result["gates"] if gate["passed"]]
+    return "\n".join([*failed, f"- passed: {', '.join(passed)}"] if passed else failed)
+
+
+def _provenance(result: Mapping[str, Any]) -> str:
+    flat = _flat(result["provenance"])
+    flat |= {f"coder {name}": arm["digest"] for name, arm in result["arms"].items()}
+    return "\n".join(f"- {key}: `{_DIGEST.sub(lambda found: found[0][:12], value)}`" for key, value in flat.items())
+
+
+def _flat(value: Any, path: str = "") -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {path: str(value)}
+    found: dict[str, str] = {}
+    for key, entry in value.items():
+        found |= _flat(entry, f"{path} {key}".strip())
+    return found
+
+
+def _estimate(found: Mapping[str, Any] | None, *, sign: str = "") -> str:
+    if found is None:
+        return ""
+    low, high = found["ci95"]
+    return f"{found['mean']:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def _plain(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _by_arm(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in values.items())
+
+
+def _cell(text: str) -> str:
+    flat = " ".join(text.split()).replace("|", "\\|")
+    return flat if len(flat) <= _TEXT else flat[: _TEXT - 1].rstrip("\\ ") + "…"

@@ -1,0 +1,65 @@
+"""The head-to-head's files: the figures as JSON, one page of Markdown, the picture as SVG and PNG."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import pretty_json
+from sparring.comparable import ArmInputs, TestPlan
+from sparring.figure import draw_figure
+from sparring.headtohead import head_to_head
+from sparring.page import pick_examples, render_page
+
+FIGURE = "headtohead_autointerp.png"
+
+
+@dataclass(frozen=True)
+class ArmArtifacts:
+    """What the stages before made of one arm: metas, folders, and the content digest of its coder."""
+
+    coder: Mapping[str, Any]
+    coder_digest: str
+    recon: Mapping[str, Any]
+    latents: Path
+    explanations: Path
+    scores: Path
+    score_meta: Mapping[str, Any]
+
+    def inputs(self, draw: Mapping[str, Any], rows: str) -> ArmInputs:
+        """The arm as the comparison takes it."""
+        return ArmInputs(
+            scores=self.scores / "scores.parquet",
+            score_meta=self.score_meta,
+            coder={**self.coder, "digest": self.coder_digest},
+            recon=self.recon,
+            draw=draw,
+            rows=rows,
+            firing=self.latents / "firing.parquet",
+        )
+
+    def texts(self) -> dict[int, str]:
+        """The explanation of each latent."""
+        raw = json.loads((self.explanations / "explanations.json").read_bytes())
+        return {int(latent): entry["text"] for latent, entry in raw["real"].items()}
+
+
+def write_headtohead(
+    arms: Mapping[str, ArmArtifacts],
+    *,
+    draw: Mapping[str, Any],
+    rows: str,
+    plan: TestPlan,
+    provenance: Mapping[str, Any],
+    out: Path,
+) -> None:
+    """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into the folder `out`; `rows` names the scored tokens."""
+    first, second = arms
+    inputs = {name: arm.inputs(draw, rows) for name, arm in arms.items()}
+    result = head_to_head(arms=inputs, order=(first, second), plan=plan, provenance=provenance)
+    scores = {name: arm.scores for name, arm in inputs.items()}
+    examples = {name: pick_examples(scores[name], arm.texts(), metric=plan.primary) for name, arm in arms.items()}
+    (out / "result").write_bytes(pretty_json(result))
+    (out / "page").write_text(render_page(result, examples=examples, figure=FIGURE))
+    draw_figure(result, scores, svg=out / "svg", png=out / "png")

@@ -1,0 +1,97 @@
+"""One spec a rule: everything but its inputs' contents that decides what it gives.
+
+A spec is one named dict (script, digest of the code it reaches, digest of the lock files, then the study's values), so
+that Snakemake's params trigger, which compares values without their names, sees every change.
+"""
+
+import functools
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import digest, sha256_file
+from sparring.codedigest import code_digest
+from sparring.sources.source import Source
+from sparring.study import Study
+
+_LOCKS = ("envs/cpu.lock", "envs/torch.txt")
+
+
+@dataclass(frozen=True)
+class Specs:
+    """The specs of all rules of one study; `root` is the folder of the Snakefile."""
+
+    study: Study
+    root: Path
+
+    def subject(self) -> dict[str, Any]:
+        """Fetch and convert the subject model."""
+        layers = self.study.subject.layers
+        return self._spec("subject", source=asdict(self.study.subject.source), layers=layers)
+
+    def corpus(self) -> dict[str, Any]:
+        """Fetch the texts, drop duplicates."""
+        return self._spec("corpus", **asdict(self.study.corpus))
+
+    def scorer(self) -> dict[str, Any]:
+        """Fetch the scorer's model."""
+        return self._spec("scorer", source=asdict(self.study.scorer.source))
+
+    def tokens(self) -> dict[str, Any]:
+        """Tokenise, split by document."""
+        return self._spec("tokens", plan=asdict(self.study.tokens))
+
+    def activations(self) -> dict[str, Any]:
+        """Capture every site in one forward pass."""
+        splits = sorted({"train", self.study.evaluate_on})
+        return self._spec("activations", sites=list(self.study.sites), splits=splits, **asdict(self.study.activations))
+
+    def coder(self, arm: str) -> dict[str, Any]:
+        """Train one coder."""
+        return self._spec("coder", arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe))
+
+    def latents(self) -> dict[str, Any]:
+        """Encode the evaluated split."""
+        return self._spec("latents", split=self.study.evaluate_on)
+
+    def recon(self) -> dict[str, Any]:
+        """Measure reconstruction on the evaluated split."""
+        return self._spec("recon", split=self.study.evaluate_on, seed=self.study.test.seed)
+
+    def draw(self) -> dict[str, Any]:
+        """Draw the latents to be judged."""
+        return self._spec("draw", arms=self.study.compare, plan=asdict(self.study.draw))
+
+    def explain(self, arm: str) -> dict[str, Any]:
+        """Explain the drawn latents."""
+        return self._spec("explain", arm=arm, plan=asdict(self.study.explain))
+
+    def score(self, arm: str) -> dict[str, Any]:
+        """Score the explanations."""
+        return self._spec("score", arm=arm, plan=asdict(self.study.score))
+
+    def headtohead(self) -> dict[str, Any]:
+        """Compare two arms."""
+        return self._spec("headtohead", compare=self.study.compare, plan=asdict(self.study.test))
+
+    def local_files(self, source: Source) -> list[str]:
+        """The files of a `path:` source, sorted: they are inputs of the rule that reads them. Else none."""
+        if source.scheme != "path":
+            return []
+        path = Path(source.name)
+        return sorted(str(p) for p in path.rglob("*") if p.is_file()) if path.is_dir() else [str(path)]
+
+    def _spec(self, rule: str, **values: Any) -> dict[str, Any]:
+        script = f"{rule}.py"
+        code = _code(self.root / "workflow" / "scripts" / script)
+        return {"script": script, "code": code, "lock": _lock(self.root), **values}
+
+
+@functools.cache
+def _code(script: Path) -> str:
+    return code_digest(script)
+
+
+@functools.cache
+def _lock(root: Path) -> str:
+    return digest({name: sha256_file(root / name) for name in _LOCKS})

@@ -1,0 +1,169 @@
+"""A study: one YAML file, typed, validated before any job starts.
+
+Unknown keys, wrong types and contradictions are SparringErrors of one line each that name the key, the value and what
+would be right. Nothing heavy is imported: a study is read each time the Snakefile is parsed.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
+from sparring.coders.recipe import Arm, Kind, Recipe
+from sparring.comparable import TestPlan
+from sparring.errors import SparringError
+from sparring.sites import check_site, n_layers
+from sparring.sources.folder import read_config
+from sparring.sources.source import Source
+from sparring.tokens import TokenPlan
+
+_STRICT = ConfigDict(extra="forbid")
+_ARM_NAME = r"^[a-z][a-z0-9_]*$"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Subject:
+    """The model whose activations are coded, and its number of blocks (read from config.json for a path: source)."""
+
+    source: Source
+    layers: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Corpus:
+    """The texts."""
+
+    source: Source
+    format: Literal["csv", "jsonl", "parquet", "txt"]
+    column: str = "text"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CachePlan:
+    """How activations are kept: bf16 halves the cache; batch is in sequences."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch: Annotated[int, Field(ge=1)] = 16
+    seed: int = 0
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CoderConfig:
+    """One arm: its kind and the places of the layer that it reads and writes."""
+
+    kind: Kind
+    read: str
+    write: str
+    layer: int | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Scorer:
+    """The model that scores explanations."""
+
+    source: Source
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Study:
+    """All that decides a head-to-head; see config/config.yaml for a comment at each key."""
+
+    subject: Subject
+    corpus: Corpus
+    tokens: TokenPlan
+    activations: CachePlan
+    layer: Annotated[int, Field(ge=0)]
+    coders: dict[Annotated[str, Field(pattern=_ARM_NAME)], CoderConfig]
+    recipe: Recipe
+    evaluate_on: Literal["evaluation", "tuning"]
+    draw: DrawPlan
+    explain: ExplainPlan
+    scorer: Scorer
+    score: ScorePlan
+    compare: Annotated[list[str], Field(min_length=2, max_length=2)]
+    test: TestPlan
+
+    def __post_init__(self) -> None:
+        for arm in self.compare:
+            if arm not in self.coders:
+                raise SparringError(f"compare: {arm!r} is not among coders ({', '.join(self.coders)})")
+        if self.compare[0] == self.compare[1]:
+            raise SparringError(f"compare: {self.compare[0]!r} is named twice; name two different coders")
+        if self.draw.latents > self.recipe.width:
+            raise SparringError(
+                f"draw.latents: {self.draw.latents} is more than the {self.recipe.width} latents of a coder; "
+                "lower draw.latents or raise recipe.width"
+            )
+        if getattr(self.tokens, self.evaluate_on) == 0:
+            raise SparringError(f"evaluate_on: {self.evaluate_on!r} has no tokens; raise tokens.{self.evaluate_on}")
+        config = self._config()
+        for name in self.coders:
+            for site in (self.arm(name).read_site, self.arm(name).write_site):
+                check_site(site, config)
+
+    def _config(self) -> dict[str, Any]:
+        if self.subject.source.scheme != "path":
+            if self.subject.layers is None:
+                raise SparringError(
+                    f"subject.layers: missing; a {self.subject.source.scheme}: subject needs its number of blocks, "
+                    "so that a site which it does not have is refused before it is fetched"
+                )
+            return {"num_hidden_layers": self.subject.layers}
+        config = read_config(Path(self.subject.source.name))
+        if self.subject.layers not in (None, n_layers(config)):
+            raise SparringError(
+                f"subject.layers: {self.subject.layers}, but {self.subject.source.uri} has {n_layers(config)}"
+            )
+        return config
+
+    def arm(self, name: str) -> Arm:
+        """The arm called `name`, with its sites in full."""
+        coder = self.coders[name]
+        layer = self.layer if coder.layer is None else coder.layer
+        return Arm(name, coder.kind, f"layers.{layer}.{coder.read}", f"layers.{layer}.{coder.write}")
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Every site that an arm reads or writes, sorted: all are captured in one forward pass."""
+        arms = [self.arm(name) for name in self.coders]
+        return tuple(sorted({site for arm in arms for site in (arm.read_site, arm.write_site)}))
+
+
+_ADAPTER = TypeAdapter(Study)
+
+
+def read_study(config: Mapping[str, Any]) -> Study:
+    """The study that Snakemake's `config` holds. Raises SparringError with one line for each thing that is wrong."""
+    try:
+        return _ADAPTER.validate_python(dict(config))
+    except ValidationError as error:
+        raise SparringError("\n".join(_line(dict(problem)) for problem in error.errors())) from None
+
+
+def _line(problem: dict[str, Any]) -> str:
+    # A union or a literal puts type names into the path of the error; only keys that a study has are shown.
+    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-")))
+    if problem["type"] == "unexpected_keyword_argument":
+        *parents, last = problem["loc"]
+        known = _keys(parents)
+        near = difflib.get_close_matches(str(last), known, n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"study: unknown key {key!r} (value {problem['input']!r}); {mend}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"study: key {key!r} is missing; see config/config.yaml for what it means"
+    return f"study: {key} is {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _keys(parents: list[Any]) -> list[str]:
+    at: Any = Study
+    for part in parents:
+        if not is_dataclass(at):
+            break
+        found = next((field.type for field in fields(at) if field.name == part), None)
+        at = CoderConfig if part == "coders" else found if found is not None else at
+    return [field.name for field in fields(at)] if is_dataclass(at) else []

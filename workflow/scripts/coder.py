@@ -1,0 +1,19 @@
+"""One coder, trained by sparsify from the cached rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparring.job import Job, Snakemake, run
+
+snakemake: Snakemake  # put here by Snakemake
+
+
+def compute(job: Job) -> Mapping[str, Any]:
+    from sparring.coders.recipe import Arm, Recipe
+    from sparring.coders.training import train_coder
+
+    arm, recipe = Arm(**job.spec["arm"]), Recipe(**job.spec["recipe"])
+    return train_coder(job.folder("activations"), arm=arm, recipe=recipe, out=job.out)
+
+
+run(snakemake, compute)

@@ -1,0 +1,39 @@
+"""The verdict between two arms: the figures, the page, the picture."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sparring.job import Job, Snakemake, run
+
+snakemake: Snakemake  # put here by Snakemake
+
+
+def compute(job: Job) -> Mapping[str, Any]:
+    from sparring.comparable import TestPlan
+    from sparring.report import ArmArtifacts, write_headtohead
+
+    arms = {
+        arm: ArmArtifacts(
+            coder=job.meta(f"coder.{index}"),
+            coder_digest=job.content(f"coder.{index}"),
+            recon=json.loads(job.file(f"recon.{index}").read_bytes()),
+            latents=job.folder(f"latents.{index}"),
+            explanations=job.folder(f"explanations.{index}"),
+            scores=job.folder(f"scores.{index}"),
+            score_meta=job.meta(f"scores.{index}"),
+        )
+        for index, arm in enumerate(job.spec["compare"])
+    }
+    write_headtohead(
+        arms,
+        draw=json.loads(job.file("draw").read_bytes()),
+        rows=job.content("tokens"),
+        plan=TestPlan(**job.spec["plan"]),
+        provenance={"spec": dict(job.spec), "inputs": job.contents()},
+        out=job.out,
+    )
+    return {}
+
+
+run(snakemake, compute)

@@ -1,0 +1,18 @@
+"""The model of the scorer: fetched and checked against its hashes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparring.job import Job, Snakemake, run
+
+snakemake: Snakemake  # put here by Snakemake
+
+
+def compute(job: Job) -> Mapping[str, Any]:
+    from sparring.sources.source import Source
+    from sparring.sources.subject import prepare_scorer
+
+    return prepare_scorer(Source(**job.spec["source"]), out=job.out)
+
+
+run(snakemake, compute)
