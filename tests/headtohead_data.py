@@ -47,11 +47,15 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
     folder.mkdir(parents=True, exist_ok=True)
     scores, firing = folder / f"{name}.scores.parquet", folder / f"{name}.firing.parquet"
     pq.write_table(pa.concat_tables(tables), scores)
-    pq.write_table(
-        pa.table({"latent": pa.array(latents, pa.int32()), "rate": 10 ** rng.uniform(-3.5, -1, arm.n)}), firing
-    )
-    drawn = [int(latent) for latent in latents]
-    fates = {str(latent): "drawn" for latent in drawn} | {"2048": "too rare", "2049": "dense", "2050": "too rare"}
+    rates = 10 ** rng.uniform(-3.5, -1, arm.n)
+    pq.write_table(pa.table({"latent": pa.array(latents, pa.int32()), "rate": rates}), firing)
+    drawn = {
+        "latents": latents.tolist(),
+        "strata": [0] * arm.n,
+        "rates": rates.tolist(),
+        "fates": {str(latent): "drawn" for latent in latents},
+        "population": {"dead": 6, "too rare": 310, "dense": 0, "eligible": 1732},
+    }
     meta = {
         "scorer": SCORER,
         "tell_auroc": 0.51,
@@ -76,7 +80,7 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
             "l0": 32.0 if name == "sae" else 28.1,
             "dead_fraction": 0.003 if name == "sae" else 0.0098,
         },
-        draw={"arms": {name: {"latents": drawn, "strata": [], "fates": fates}}, "digest": ""},
+        draw={"arms": {name: drawn}},
         rows=digest("evaluation rows"),
         firing=firing,
     )
@@ -93,7 +97,14 @@ def two_arms(
     entries: dict[str, Any] = {}
     for arm in arms.values():
         entries |= arm.draw["arms"]
-    draw = {"arms": entries, "digest": digest(entries)}
+    return with_draw(arms, entries)
+
+
+def with_draw(arms: dict[str, ArmInputs], entries: dict[str, Any]) -> dict[str, ArmInputs]:
+    """The arms with a draw of these entries, hashed as the draw stage hashes it."""
+    plan = {"latents": 60, "seed": 0}
+    listed = {name: entry["latents"] for name, entry in entries.items()}
+    draw = {"arms": entries, "plan": plan, "digest": digest({"latents": listed, "plan": plan})}
     return {name: replace(arm, draw=draw) for name, arm in arms.items()}
 
 

@@ -110,9 +110,9 @@ def test_one_pass_for_any_number_of_sites(made, tmp_path, monkeypatch):
     read = SiteReader.read
     monkeypatch.setattr(SiteReader, "read", lambda self, ids: passes.append(ids.shape) or read(self, ids))
     one = _capture(made, tmp_path / "a", sites=SITES[:1])
-    first, passes = passes[:], passes.clear() or passes
+    count = len(passes)
     both = _capture(made, tmp_path / "b")
-    assert passes == first
+    assert passes[count:] == passes[:count]
     assert both["tokens_forward"] == one["tokens_forward"]
     with ActivationCache(tmp_path / "a") as alone, ActivationCache(tmp_path / "b") as cache:
         assert torch.equal(alone.read("train", SITES[0]), cache.read("train", SITES[0]))
@@ -213,6 +213,23 @@ def test_a_full_disk_is_one_line_before_any_pass(made, tmp_path, monkeypatch):
     monkeypatch.setattr(activations, "_batches", lambda *_: pytest.fail("a forward pass was begun"))
     with pytest.raises(SparringError, match=r"bytes cannot be written to .*No space left on device"):
         _capture(made, tmp_path / "a")
+
+
+def test_a_disk_that_fills_up_meanwhile_is_one_line(made, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(activation_file.os, "pwrite", full)
+    with pytest.raises(SparringError, match=r"train layers.1.mlp.out not written .*No space left on device"):
+        _capture(made, tmp_path / "a")
+
+
+def test_writes_cut_short_by_the_system_are_finished(made, tmp_path, monkeypatch):
+    _capture(made, tmp_path / "a")
+    pwrite = os.pwrite
+    monkeypatch.setattr(activation_file.os, "pwrite", lambda file, data, at: pwrite(file, data[:13], at))
+    _capture(made, tmp_path / "b")
+    assert sha256_file(tmp_path / "a" / "activations.h5") == sha256_file(tmp_path / "b" / "activations.h5")
 
 
 def test_damaged_and_absent_files(made, tmp_path):

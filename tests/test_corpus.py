@@ -10,6 +10,7 @@ import pytest
 from sparring.canonical import sha256_file
 from sparring.corpus import prepare_corpus, read_documents
 from sparring.errors import SparringError
+from sparring.sources import hub
 from sparring.sources.source import Source
 
 ROWS = [("x1", "One, two."), ("x2", "Drei\nvier"), ("x3", "  "), ("x4", "One, two."), ("x5", "fünf “six”")]
@@ -87,6 +88,25 @@ def test_what_cannot_be_read_is_one_line(tmp_path, name, data, format, says):
     with pytest.raises(SparringError, match=says) as error:
         _prepare(tmp_path / name, tmp_path, format)
     assert "\n" not in str(error.value)
+
+
+def test_a_hub_data_set_is_asked_for_as_one_at_its_commit(tmp_path, monkeypatch):
+    asked = {}
+
+    def download(repository, *, local_dir, **options):
+        asked.update(options, repository=repository)
+        _write(local_dir, "parquet")
+        (local_dir / ".cache").mkdir()
+        (local_dir / ".cache" / "b.parquet").write_bytes(b"the hub's own")
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    out = tmp_path / "out"
+    out.mkdir()
+    prepare_corpus(Source("hf:org/texts", member="data/train-*.parquet", revision="1" * 40), format="parquet", out=out)
+    assert read_documents(out) == TEXTS
+    assert asked["repo_type"] == "dataset" and asked["revision"] == "1" * 40
+    assert asked["allow_patterns"] == ["data/train-*.parquet"]
+    assert [p.name for p in out.iterdir()] == ["documents.parquet"]
 
 
 def test_the_text_can_be_in_another_column(tmp_path):

@@ -129,3 +129,34 @@ def test_padding_on_the_right_changes_nothing_before_it(model, ids):
     for site in sites:
         torch.testing.assert_close(plain[site][:, :20], alone[site], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(masked[site][:, :20], alone[site], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_transformer_lens_agrees(ids):
+    """Where TransformerLens has the same site, the same rows to 1e-5 relative (its sums run in another order)."""
+    lens = pytest.importorskip("transformer_lens")
+    from transformer_lens.pretrained.weight_conversions import convert_llama_weights
+
+    model = tiny_model("llama", layers=3).eval()
+    theirs = {"d_model": 16, "d_head": 8, "n_heads": 2, "n_key_value_heads": 1, "d_mlp": 32, "n_layers": 3}
+    rotary = {"positional_embedding_type": "rotary", "rotary_dim": 8, "rotary_adjacent_pairs": False}
+    rotary["rotary_base"] = int(model.config.rope_parameters["rope_theta"])
+    norm = {"normalization_type": "RMS", "final_rms": True, "eps": model.config.rms_norm_eps}
+    config = {"n_ctx": 64, "d_vocab": 259, "act_fn": "silu", "gated_mlp": True, "device": "cpu"}
+    config["original_architecture"] = "LlamaForCausalLM"
+    other = lens.HookedTransformer(lens.HookedTransformerConfig(**theirs, **rotary, **norm, **config))
+    other.load_state_dict(convert_llama_weights(model, other.cfg), strict=False)
+    _, cache = other.run_with_cache(ids)
+    pairs = {
+        "layers.1.resid_pre": "blocks.1.hook_resid_pre",
+        "layers.1.mlp.out": "blocks.1.hook_mlp_out",
+        "layers.2.resid_post": "blocks.2.hook_resid_post",
+    }
+    found = SiteReader(model, tuple(pairs)).read(ids)
+    for site, hook in pairs.items():
+        assert (found[site] - cache[hook]).norm() < 1e-5 * found[site].norm(), site
+    # The trap: before the norm's weight, `ln2.hook_normalized` is not what enters the MLP once that weight is not 1.
+    with torch.no_grad():
+        model.model.layers[1].post_attention_layernorm.weight.mul_(2.0)
+    entered = SiteReader(model, ("layers.1.mlp.in",)).read(ids)["layers.1.mlp.in"]
+    assert (entered - 2 * cache["blocks.1.ln2.hook_normalized"]).norm() < 1e-5 * entered.norm()

@@ -30,7 +30,9 @@ def test_detectable_effect_is_found_in_four_of_five_simulated_experiments():
 
 
 def test_detectable_effect_falls_with_the_root_of_n_and_is_0_without_spread():
-    assert minimum_detectable_effect(0.1, 400, 0.1, 400) == pytest.approx(minimum_detectable_effect(0.1, 100, 0.1, 100) / 2)
+    assert minimum_detectable_effect(0.1, 400, 0.1, 400) == pytest.approx(
+        minimum_detectable_effect(0.1, 100, 0.1, 100) / 2
+    )
     assert minimum_detectable_effect(0.0, 10, 0.0, 10) == 0
     with pytest.raises(ValueError, match="two latents an arm"):
         minimum_detectable_effect(0.1, 1, 0.1, 60)

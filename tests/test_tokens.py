@@ -1,6 +1,8 @@
 """Splits by document that budgets cannot move; masks in place; chunks of one document each."""
 
 import hashlib
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -46,10 +48,9 @@ def _slow(subject, corpus, plan):
         keyed = []
         for document, text in enumerate(texts):
             u = int(hashlib.sha256(f"{plan.seed}\n{text}".encode()).hexdigest()[:16], 16) / 2**64
-            if (u < 0.25, u < 0.40).index(True) + 1 if u < 0.40 else 0:
+            home = "train"
+            if u < 0.40:
                 home = "evaluation" if u < 0.25 else "tuning"
-            else:
-                home = "train"
             if home == split:
                 keyed.append((u, document, text))
         total, chosen = 0, []
@@ -133,6 +134,17 @@ def test_too_few_tokens_says_how_many_there_are(subjects, corpus, tmp_path):
         tokenize(subjects[False], corpus, plan=TokenPlan(64, 100, 10_000_000, 0, 0), out=tmp_path / "t")
     with pytest.raises(SparringError, match="every split's budget is 0"):
         tokenize(subjects[False], corpus, plan=TokenPlan(64, 0, 0, 0, 0), out=tmp_path / "t")
+
+
+def test_what_does_not_fit_the_model(subjects, corpus, tmp_path):
+    (tmp_path / "t").mkdir()
+    with pytest.raises(SparringError, match="context 4096 is longer than the model's 2048 positions"):
+        tokenize(subjects[False], corpus, plan=TokenPlan(4096, 10, 0, 10, 0), out=tmp_path / "t")
+    shutil.copytree(subjects[False], tmp_path / "small")
+    config = json.loads((tmp_path / "small" / "config.json").read_text()) | {"vocab_size": 50}
+    (tmp_path / "small" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SparringError, match=r"id \d+ in a model of 50 tokens: not its tokenizer"):
+        tokenize(tmp_path / "small", corpus, plan=TokenPlan(64, 10, 0, 10, 0), out=tmp_path / "t")
 
 
 @pytest.mark.parametrize(("field", "value"), [("context", 4), ("context", 10**6), ("train", -1)])

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sparring.activation_file import STORED, Rows, as_stored, lay_out
+from sparring.activation_file import STORED, RowFile, Rows
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.progress import progress
@@ -49,10 +49,12 @@ def capture(
     orders = {split: _order(data, split, seed) for split in splits}
     rows = {split: _rows(data, split, order) for split, order in orders.items()}
     widths = _widths(reader, data)
-    maps = lay_out(out / "activations.h5", rows=rows, widths=widths, dtype=dtype)
     total = sum(len(order) for order in orders.values())
     forward = 0
-    with progress(total, desc=f"activations of {len(sites)} sites", unit="token") as bar:
+    with (
+        RowFile(out / "activations.h5", rows=rows, widths=widths, dtype=dtype) as file,
+        progress(total, desc=f"activations of {len(sites)} sites", unit="token") as bar,
+    ):
         for split, order in orders.items():
             place = np.empty_like(order)
             place[order] = np.arange(len(order))  # row i of the natural order is stored at place[i]
@@ -62,10 +64,8 @@ def capture(
                 for site in sites:
                     values = found[site][picked.to(device())].float().cpu()
                     _check_finite(values, site, rows[split], at)
-                    maps[split, site][at] = as_stored(values, dtype)
+                    file.write(split, site, at, values)
                 bar.update(len(at))
-    for mapped in maps.values():
-        mapped.flush()
     return {
         "sites": {site: {"d": widths[site], "dtype": dtype} for site in sites},
         "rows": {split: len(order) for split, order in orders.items()},

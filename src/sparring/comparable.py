@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sparring.canonical import digest
 from sparring.perlatent import ArmScores
 from sparring.testplan import TestPlan
 
@@ -15,8 +16,8 @@ class ArmInputs:
     """What one arm brings to the head-to-head.
 
     `scores`: its scores.parquet; `score_meta`: the score stage's meta; `coder`: kind, read_site, write_site, n_latents,
-    digest; `recon`: the reconstruction result; `draw`: the draw the scores were made from; `rows`: digest of the evaluation
-    rows (tokens) it was scored on; `firing`: its firing.parquet, for pairs matched by rate.
+    digest; `recon`: the reconstruction result; `draw`: the draw (of all arms) that its scores were made from; `rows`:
+    digest of the evaluation tokens that it was scored on; `firing`: its firing.parquet, for pairs matched by rate.
     """
 
     scores: Path
@@ -39,8 +40,8 @@ class Gate:
 
 def gates(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], plan: TestPlan) -> list[dict[str, Any]]:
     """All gates in a fixed order, as JSON values {name, passed, detail}."""
-    found = [_write_sites(arms, plan), _rows(arms), _draws(arms), _drawn_once(arms), _scored_as_drawn(arms, scores)]
-    found += [_no_row_twice(scores), _one_scorer(arms), *_stage_gates(arms)]
+    found = [_write_sites(arms, plan), _rows(arms), _draws(arms), _as_hashed(arms), _drawn_once(arms)]
+    found += [_scored_as_drawn(arms, scores), _no_row_twice(scores), _one_scorer(arms), *_stage_gates(arms)]
     return [asdict(gate) for gate in found]
 
 
@@ -63,6 +64,17 @@ def _draws(arms: Mapping[str, ArmInputs]) -> Gate:
         if "draw_digest" in arm.score_meta:
             digests[f"{name}'s scores"] = str(arm.score_meta["draw_digest"])
     return Gate("same draw of latents", len(set(digests.values())) == 1, _short(digests))
+
+
+def _as_hashed(arms: Mapping[str, ArmInputs]) -> Gate:
+    """The list of latents is the one whose digest was taken before any score existed (see sparring.autointerp.draw)."""
+    changed = []
+    for name, arm in arms.items():
+        listed = {drawn: entry["latents"] for drawn, entry in arm.draw["arms"].items()}
+        if digest({"latents": listed, "plan": arm.draw["plan"]}) != arm.draw["digest"]:
+            changed.append(name)
+    said = f"the list of latents was changed after it was hashed: {', '.join(changed)}"
+    return Gate("draw as hashed", not changed, said if changed else "the lists of latents have the digest of the draw")
 
 
 def _drawn_once(arms: Mapping[str, ArmInputs]) -> Gate:
@@ -114,7 +126,7 @@ def _one_scorer(arms: Mapping[str, ArmInputs]) -> Gate:
 
 
 def _stage_gates(arms: Mapping[str, ArmInputs]) -> list[Gate]:
-    """What the score stage asserted itself (disjoint documents and the like): `gates` of its meta, name -> violations."""
+    """What the score stage asserted itself, such as disjoint documents: `gates` of its meta, name -> violations."""
     return [
         Gate(f"{name}: {gate}", int(violations) == 0, f"{int(violations)} violations")
         for name, arm in arms.items()

@@ -1,7 +1,8 @@
-"""The head-to-head as one figure: every latent's score, what the instrument can tell, and the difference with its interval.
+"""The head-to-head as one figure: the latents' scores, what the instrument can tell, and the difference.
 
-An estimation plot (Gardner and Altman 1986; Ho et al. 2019) for each metric: on the left the latents of both arms with their
-means between the floor and the ceiling of the instrument, on the right the bootstrap distribution of the difference of means.
+An estimation plot (Gardner and Altman 1986; Ho et al. 2019) for each metric: on the left the latents of both arms with
+their means between the floor and the ceiling of the instrument, on the right the bootstrap distribution of the
+difference of means.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from scipy.stats import gaussian_kde
 
 from sparring.perlatent import ArmScores, read_scores
 from sparring.stats.bootstrap import bootstrap_diff_of_means
+from sparring.verdict import interval
 
 # Okabe and Ito's colours, told apart by colour-blind readers and in grey; the arms differ in marker as well.
 _ARM = (("#0072B2", "o"), ("#D55E00", "D"))
@@ -91,7 +93,14 @@ def _latents(axes: Axes, result: Mapping[str, Any], metric: str, samples: list[N
                 axes.fill_between(column, *band["ci95"], color=shade, alpha=0.28, linewidth=0, zorder=1)
                 axes.hlines(band["mean"], *column, color=shade, linewidth=1, zorder=2)
         axes.scatter(
-            place + _swarm(sample), sample, s=10, marker=marker, color=colour, alpha=0.75, linewidths=0, zorder=3
+            place + swarm(sample),
+            sample,
+            s=10 if sample.size <= 80 else 7,
+            marker=marker,
+            color=colour,
+            alpha=0.75,
+            linewidths=0,
+            zorder=3,
         )
         for width, shade in ((3.0, "white"), (1.8, _INK)):
             axes.hlines(sample.mean(), place - _HALF, place + _HALF, color=shade, linewidth=width, zorder=4)
@@ -120,7 +129,8 @@ def _difference(axes: Axes, result: Mapping[str, Any], metric: str, samples: lis
     axes.plot(0, found["diff"], marker="o", markersize=4.5, color=colour)
     axes.set_xlim(-0.2, 1)
     second, first = result["order"][1], result["order"][0]
-    axes.set_xticks([0.4], [f"{second} − {first}\n{found['diff']:+.3f}\n[{low:+.3f}, {high:+.3f}]"])
+    figures = f"{found['diff']:+.3f}\n95% {interval(found['ci95'])}".replace("-", "−")
+    axes.set_xticks([0.4], [f"{second} − {first}\n{figures}"])
     axes.tick_params(axis="x", length=0)
     axes.yaxis.tick_right()
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5]))
@@ -145,8 +155,8 @@ def _key() -> list[Any]:
     ]
 
 
-def _swarm(values: NDArray[np.float64], *, bins: int = 40) -> NDArray[np.float64]:
-    """Offsets in [-_HALF, _HALF] that spread values of about the same height side by side, widest where they are densest."""
+def swarm(values: NDArray[np.float64], *, bins: int = 40) -> NDArray[np.float64]:
+    """Sideways offsets in [-_HALF, _HALF] that set values of about the same height beside each other."""
     offsets = np.zeros(values.size)
     order = np.argsort(values, kind="stable")
     span = float(np.ptp(values)) or 1.0

@@ -3,8 +3,8 @@
 The unit is the latent: its figure is the AUROC over its own examples, and latents are what is resampled.
 """
 
-from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,40 +83,43 @@ def _metric(
         "ci95_bca": None if found.bca is None else list(found.bca),
         "p": permutation_p(first, second, permutations=plan.resamples, seed=plan.seed),
         "mde": minimum_detectable_effect(sd[order[0]], n[order[0]], sd[order[1]], n[order[1]]),
-        "matched_by_firing_rate": _matched([arms[name] for name in order], [tables[name] for name in order], plan),
+        "matched_by_firing_rate": _matched(arms, tables, order, plan),
         "method": METHOD,
         "seed": plan.seed,
         "resamples": plan.resamples,
     }
 
 
-def _matched(arms: list[ArmInputs], tables: list[LatentScores], plan: TestPlan) -> dict[str, Any]:
+def _matched(
+    arms: Mapping[str, ArmInputs], tables: Mapping[str, LatentScores], order: tuple[str, str], plan: TestPlan
+) -> dict[str, Any]:
     """The difference over pairs of latents with about the same firing rate, bootstrapped over pairs."""
-    if arms[0].firing is None or arms[1].firing is None:
+    firing = {name: arms[name].firing for name in order}
+    if None in firing.values():
         return {"not_measured": "no firing rates were given"}
-    rates = [_rates(arm, table.latents) for arm, table in zip(arms, tables, strict=True)]
+    rates = [_rates(path, tables[name].latents) for name, path in firing.items() if path is not None]
     i, j = matched_pairs(*rates, caliper=plan.caliper)
     if i.size < 2:
         return {"not_measured": f"{i.size} pairs of latents fire within {plan.caliper} log units of each other"}
-    found = bootstrap_mean(tables[1].values[j] - tables[0].values[i], resamples=plan.resamples, seed=plan.seed)
+    gains = tables[order[1]].values[j] - tables[order[0]].values[i]
+    found = bootstrap_mean(gains, resamples=plan.resamples, seed=plan.seed)
     return {"pairs": int(i.size), "diff": found.estimate, "ci95": list(found.ci), "caliper_log": plan.caliper}
 
 
-def _rates(arm: ArmInputs, latents: NDArray[np.int64]) -> NDArray[np.float64]:
-    table = pq.read_table(arm.firing, columns=["latent", "rate"])
-    known = dict(zip(table["latent"].to_pylist(), table["rate"].to_pylist(), strict=True))
-    return np.array([known[int(latent)] for latent in latents])
+def _rates(firing: Path, latents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The firing rates of these latents, as a share of the counted rows."""
+    table = pq.read_table(firing, columns=["latent", "rate"])
+    rate = dict(zip(table["latent"].to_pylist(), table["rate"].to_pylist(), strict=True))
+    return np.array([rate[int(latent)] for latent in latents])
 
 
 def _latents(name: str, arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
-    """How many latents the draw looked at, by what became of them; scored and unreadable by metric."""
+    """What became of the latents: of all in the coder before the draw, and of the drawn ones by metric."""
     entry = arm.draw["arms"][name]
-    fates = Counter(str(fate) for fate in entry.get("fates", {}).values())
-    fates.pop("drawn", None)
     tables = {metric: table for (metric, kind), table in sorted(scores.tables.items()) if kind == "real"}
     return {
         "drawn": len(entry["latents"]),
-        "not_drawn": dict(sorted(fates.items())),
+        "population": dict(entry["population"]),
         "scored": {metric: int(table.values.size) for metric, table in tables.items()},
         "unreadable": {metric: len(table.unmeasured) for metric, table in tables.items()},
     }

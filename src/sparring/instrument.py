@@ -1,7 +1,8 @@
 """The instrument check: can this scorer, with this explainer, tell a good explanation from a wrong one at all?
 
-Floor: explanations shuffled among latents. Ceiling: the oracle (the latent's true top tokens). Both are AUROC per latent, as
-the scores themselves are; intervals are bootstraps over latents, and differences between kinds of explanation are paired.
+Floor: explanations shuffled among latents. Ceiling: the oracle (the latent's true top tokens). Both are AUROC per
+latent, as the scores themselves are; intervals are bootstraps over latents, and differences between kinds of
+explanation are paired.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sparring.canonical import sha256_file
 from sparring.codedigest import code_digest
@@ -23,6 +23,7 @@ from sparring.records import write_record
 from sparring.store import Blob, Store, open_store
 
 
+@runtime_checkable
 class Snakemake(Protocol):
     """The part of the object that Snakemake puts into a script's namespace which we use."""
 

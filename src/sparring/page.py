@@ -26,13 +26,17 @@ class Example:
 
 
 def pick_examples(scores: Path, texts: Mapping[int, str], *, metric: str) -> list[Example]:
-    """The best, the median and the worst latent of a scores.parquet by AUROC; `texts` are the explanations by latent."""
+    """The best, the median and the worst latent of a scores.parquet by AUROC; `texts` are the explanations by
+    latent."""
     table = read_scores(scores).table(metric, "real")
     order = np.argsort(-table.values, kind="stable")
     if not order.size:
         return []
     places = {"best": order[0], "median": order[order.size // 2], "worst": order[-1]}
-    return [Example(rank, int(table.latents[i]), float(table.values[i]), texts[int(table.latents[i])]) for rank, i in places.items()]
+    return [
+        Example(rank, int(table.latents[i]), float(table.values[i]), texts[int(table.latents[i])])
+        for rank, i in places.items()
+    ]
 
 
 def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Example]], figure: str) -> str:
@@ -41,7 +45,7 @@ def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Ex
     parts = [
         f"# Head-to-head: {second} against {first}",
         f"**{sentence(result)}**",
-        f"![Scores of single latents, floor and ceiling of the instrument, and the difference with its interval]({figure})",
+        f"![Scores of latents between floor and ceiling, and the difference with its interval]({figure})",
         "## Interpretability",
         _metrics(result),
         "\n".join(f"- {reason}" for reason in result["reasons"]),
@@ -111,7 +115,7 @@ def _unlike(result: Mapping[str, Any]) -> str:
         said.append("**Sites differ**: the arms write different places, so they explain different things.")
     counts = [arm["l0"] for arm in arms if arm["l0"] is not None]
     if len(counts) == 2 and max(counts) > 1.05 * min(counts):
-        said.append("Realised L0 is not matched: k is only an upper bound, and a sparser code is easier to explain.")
+        said.append("Realised L0 is not matched between the arms: part of a difference may come from sparsity.")
     return " ".join(said)
 
 
@@ -140,10 +144,10 @@ def _latents(result: Mapping[str, Any]) -> str:
     lines = []
     for arm in result["order"]:
         found = result["latents"][arm]
-        ends = [f"{n} scored ({metric})" for metric, n in found["scored"].items()]
-        ends += [f"{n} unreadable ({metric})" for metric, n in found["unreadable"].items() if n]
-        ends += [f"{n} {fate}" for fate, n in found["not_drawn"].items()]
-        lines.append(f"- {arm}: {found['drawn']} drawn; {', '.join(ends)}")
+        ends = [f"{n} scored in {metric}" for metric, n in found["scored"].items()]
+        ends += [f"{n} unreadable in {metric}" for metric, n in found["unreadable"].items() if n]
+        population = ", ".join(f"{n} {fate}" for fate, n in found["population"].items())
+        lines.append(f"- {arm}: {found['drawn']} drawn ({', '.join(ends)}); in the whole coder {population}")
     return "\n".join(lines) + f"\n\nThe list was hashed before any score existed: `{result['latents']['draw'][:12]}`."
 
 

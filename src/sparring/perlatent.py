@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -17,8 +18,8 @@ _COLUMNS = ["metric", "explanation", "latent", "example", "label", "score"]
 class LatentScores:
     """The AUROC of every latent that has one, latents ascending, for one metric and kind of explanation of one arm.
 
-    `variances` are DeLong's sampling variances (NaN where undefined); `unmeasured` are the latents whose readable examples
-    were all of one label; `unreadable` of `examples` answers could not be read.
+    `variances` are DeLong's sampling variances (NaN where undefined); `unmeasured` are the latents whose readable
+    examples were all of one label; `unreadable` of `examples` answers could not be read.
     """
 
     latents: NDArray[np.int64]
@@ -47,23 +48,20 @@ def read_scores(path: Path) -> ArmScores:
     missing = sorted(set(_COLUMNS) - set(pq.read_schema(path).names))
     if missing:
         raise SparringError(f"{path.name} lacks the columns {', '.join(missing)}: score again with this version")
-    rows = pq.read_table(path, columns=_COLUMNS)
-    metric = np.asarray(rows["metric"].to_pylist(), dtype=str)
-    explanation = np.asarray(rows["explanation"].to_pylist(), dtype=str)
-    latent, example = (rows[name].to_numpy().astype(np.int64) for name in ("latent", "example"))
-    label, score = rows["label"].to_numpy().astype(bool), rows["score"].to_numpy().astype(np.float64)
+    # Sorted, so that neither the order of the rows nor of the sums over them shows in a figure.
+    rows = pq.read_table(path, columns=_COLUMNS).sort_by([(name, "ascending") for name in _COLUMNS])
     tables, repeated = {}, 0
-    for key in sorted({(str(m), str(e)) for m, e in zip(metric, explanation, strict=True)}):
-        here = (metric == key[0]) & (explanation == key[1])
-        tables[key] = _per_latent(latent[here], label[here], score[here])
-        pairs = np.stack([latent[here], example[here]], axis=1)
-        repeated += len(pairs) - len(np.unique(pairs, axis=0))
+    for key in rows.group_by(["metric", "explanation"]).aggregate([]).to_pylist():
+        metric, explanation = key["metric"], key["explanation"]
+        here = rows.filter((pc.field("metric") == metric) & (pc.field("explanation") == explanation))
+        latent, example, label, score = (here[name].to_numpy() for name in _COLUMNS[2:])
+        tables[metric, explanation] = _per_latent(latent.astype(np.int64), label, score.astype(np.float64))
+        repeated += int(((np.diff(latent) == 0) & (np.diff(example) == 0)).sum())
     return ArmScores(tables, repeated)
 
 
 def _per_latent(latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDArray[np.float64]) -> LatentScores:
-    order = np.argsort(latent, kind="stable")
-    latent, label, score = latent[order], label[order], score[order]
+    """The figure of each latent of rows sorted by latent."""
     names, starts = np.unique(latent, return_index=True)
     ends = np.append(starts, latent.size)[1:]
     areas = [auroc(label[i:j], score[i:j]) for i, j in zip(starts, ends, strict=True)]

@@ -22,14 +22,16 @@ def summarise(result: Mapping[str, Any], path: Path) -> str:
 def _arm(name: str, arm: Mapping[str, Any]) -> str:
     sites = arm["write_site"] if arm["read_site"] == arm["write_site"] else f"{arm['read_site']} -> {arm['write_site']}"
     floor = "" if arm["affine_floor"] is None else f" (affine floor {arm['affine_floor']:.3f})"
-    return f"  {name:<12} {sites}: variance explained {arm['ve']:.3f}{floor}, L0 {arm['l0']:.1f}, dead {arm['dead_fraction']:.1%}"
+    explained = f"variance explained {arm['ve']:.3f}{floor}"
+    return f"  {name:<12} {sites}: {explained}, L0 {arm['l0']:.1f}, dead {arm['dead_fraction']:.1%}"
 
 
 def _metric(metric: str, found: Mapping[str, Any]) -> str:
     if "not_measured" in found:
         return f"  {metric:<12} not measured: {found['not_measured']}"
     means = ", ".join(f"{name} {mean:.3f}" for name, mean in found["means"].items())
-    return f"  {metric:<12} {means}; {found['diff_is']} = {found['diff']:+.3f} {interval(found['ci95'])}, p {found['p']:.4f}"
+    difference = f"{found['diff_is']} = {found['diff']:+.3f} {interval(found['ci95'])}"
+    return f"  {metric:<12} {means}; {difference}, p {found['p']:.4f}"
 
 
 def main() -> None:

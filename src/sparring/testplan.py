@@ -1,4 +1,4 @@
-"""How the difference between two arms is tested: fixed before any score exists. Light, for a study is read at each parse."""
+"""How the difference of two arms is tested, fixed before any score exists. Light: a study is read at each parse."""
 
 from dataclasses import dataclass
 

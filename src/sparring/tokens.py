@@ -79,9 +79,10 @@ def tokenize(subject: Path, corpus: Path, *, plan: TokenPlan, out: Path) -> dict
     special tokens, padding and position 0: these are run and masked, never deleted.
     Raises SparringError, with the number there are, when a split's documents do not reach its budget.
     """
-    from sparring.subject_model import load_tokenizer  # torch comes with it
+    from sparring.subject_model import load_tokenizer, subject_config  # torch comes with it
 
     tokenizer = load_tokenizer(subject)
+    _check_fit(subject_config(subject), plan.context)
     texts = read_documents(corpus)
     cutter = _Cutter(tokenizer, plan.context)
     order: dict[str, list[tuple[float, int]]] = {split: [] for split in SPLITS}
@@ -103,8 +104,19 @@ def tokenize(subject: Path, corpus: Path, *, plan: TokenPlan, out: Path) -> dict
     if not parts:
         raise SparringError("tokens: every split's budget is 0; give train and evaluation a number of tokens")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Tokens._fields}
+    vocabulary = subject_config(subject).get("vocab_size")
+    if vocabulary is not None and int(columns["tokens"].max()) >= vocabulary:
+        raise SparringError(
+            f"tokens: id {columns['tokens'].max()} in a model of {vocabulary} tokens: not its tokenizer"
+        )
     save_file(columns, out / "tokens.safetensors")
     return meta
+
+
+def _check_fit(config: dict[str, Any], context: int) -> None:
+    longest = config.get("max_position_embeddings", config.get("n_positions"))
+    if isinstance(longest, int) and context > longest:
+        raise SparringError(f"tokens: context {context} is longer than the model's {longest} positions; lower it")
 
 
 def _take(

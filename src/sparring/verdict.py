@@ -1,8 +1,8 @@
 """The verdict of a head-to-head, from its own figures: anyone can take the JSON and decide again.
 
-In this order: a failed gate makes the arms not comparable; an instrument that cannot tell a right explanation from a wrong
-one decides nothing, whatever the difference; an interval that includes 0 leaves it undecided; else the higher arm wins. Only
-the primary metric decides; the other is held beside it in the reasons.
+In this order: a failed gate makes the arms not comparable; an instrument that cannot tell a right explanation from a
+wrong one decides nothing, whatever the difference; an interval that includes 0 leaves it undecided; else the higher arm
+wins. Only the primary metric decides; the other is held beside it in the reasons.
 """
 
 from collections.abc import Mapping

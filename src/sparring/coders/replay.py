@@ -25,27 +25,28 @@ class SiteRows:
 
     def __init__(self, activations: Path, split: str, site: str, *, scale: float = 1.0) -> None:
         with ActivationCache(activations) as cache:
-            shape = (cache.rows(split), cache.d(site))
-        with h5py.File(cache.path, "r") as file:
+            self._path, self._shape = cache.path, (cache.rows(split), cache.d(site))
+        with h5py.File(self._path, "r") as file:
             data = file[split][site]
-            offset = data.id.get_offset()
-            if offset is None:
-                raise SparringError(f"{split}/{site} is stored in chunks; activations must be one contiguous dataset")
+            self._dtype, self._offset = data.dtype, data.id.get_offset()
             self._bf16 = data.attrs["dtype"] == "bfloat16"
-            self._rows = np.memmap(cache.path, mode="r", dtype=data.dtype, offset=offset, shape=shape)
+        if self._offset is None:
+            raise SparringError(f"{split}/{site} is stored in chunks; activations must be one contiguous dataset")
         self._scale = scale
 
     def __len__(self) -> int:
-        return int(self._rows.shape[0])
+        return self._shape[0]
 
     @property
     def d(self) -> int:
         """Entries in a row."""
-        return int(self._rows.shape[1])
+        return self._shape[1]
 
     def __getitem__(self, rows: np.ndarray | slice) -> Float[Tensor, "rows d"]:
         """Rows in float32, divided by the scale."""
-        taken = torch.from_numpy(np.array(self._rows[rows]))
+        # Mapped anew for every batch: pages of a lasting map would add up to the whole site in the job's memory.
+        stored = np.memmap(self._path, mode="r", dtype=self._dtype, offset=self._offset, shape=self._shape)
+        taken = torch.from_numpy(np.array(stored[rows]))
         if self._bf16:
             taken = taken.view(torch.bfloat16).float()
         return taken if self._scale == 1.0 else taken.mul_(1 / self._scale)

@@ -41,7 +41,7 @@ class Scaling:
         return asdict(self)
 
 
-def rms(blocks: Iterable[Float[Tensor, "rows d"]]) -> float:
+def rms(blocks: Iterable[Float[Tensor, "_ _"]]) -> float:
     """Root mean square over all entries, summed in float64; SparringError if it is not positive and finite."""
     total, count = 0.0, 0
     for block in blocks:

@@ -46,17 +46,14 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
         )
     order = RowOrder(len(write), batch_rows=recipe.batch_rows, steps=recipe.steps, seed=recipe.seed)
     config = trainer_config(arm, recipe, d=write.d, save_dir=out / "trainer")
-    trained = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
-
-    # The coder in memory is not the one to keep: signum is schedule-free, and only what fit() saved is averaged.
-    coder = SparseCoder.load_from_disk(out / "trainer" / "run" / ReplayModel.HOOKPOINT)
+    coder, watch = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
     shutil.rmtree(out / "trainer")
     fold(coder, scaling)
     coder.save_to_disk(out)
-    summary = trained.summary(recipe)
+    summary = watch.summary(recipe)
     (out / "arm.json").write_bytes(pretty_json(asdict(arm)))
     (out / "scaling.json").write_bytes(pretty_json(scaling.as_dict()))
-    (out / "training.json").write_bytes(pretty_json({**summary, "curve": trained.curve(recipe)}))
+    (out / "training.json").write_bytes(pretty_json({**summary, "curve": watch.curve(recipe)}))
     return {
         "arm": asdict(arm),
         "recipe": asdict(recipe),
@@ -133,11 +130,11 @@ class _Watch:
             "optimizer": self.optimizer,
         }
 
-    def curve(self, recipe: Recipe) -> list[list[float]]:
+    def curve(self, recipe: Recipe) -> list[tuple[int, int, float]]:
         """At most 200 points [step, rows seen, mean FVU since the point before]."""
         ends = np.unique(np.linspace(0, len(self.fvu), _CURVE_POINTS + 1).round().astype(int))
         return [
-            [end, end * recipe.batch_rows, float(np.mean(self.fvu[start:end]))]
+            (end, end * recipe.batch_rows, float(np.mean(self.fvu[start:end])))
             for start, end in pairwise(ends.tolist())
         ]
 
@@ -154,25 +151,28 @@ def _scaling(activations: Path, arm: Arm, recipe: Recipe) -> Scaling:
     return Scaling(inputs, output, nearest_power_of_two(inputs), nearest_power_of_two(output))
 
 
-def _fit(config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str) -> _Watch:
+def _fit(
+    config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str
+) -> tuple[SparseCoder, _Watch]:
     with (
         progress(recipe.steps * recipe.batch_rows, desc=f"train {desc}", unit="row") as bar,
         _upstream_contained(),
     ):
         trainer = Trainer(config, order, model)
-        (coder,) = trainer.saes.values()
+        (training,) = trainer.saes.values()
         optimizer = type(trainer.optimizers[0])
         watch = _Watch(
             pieces=config.micro_acc_steps,
             rows=recipe.batch_rows,
-            fired_at=torch.full((coder.num_latents,), -1, dtype=torch.long, device=model.device),
+            fired_at=torch.full((training.num_latents,), -1, dtype=torch.long, device=model.device),
             bar=bar,
             fvu=[],
             optimizer=f"{optimizer.__module__}.{optimizer.__qualname__}",  # upstream takes 8-bit Adam where it finds it
         )
-        coder.register_forward_hook(watch, with_kwargs=True)
+        training.register_forward_hook(watch, with_kwargs=True)
         trainer.fit()
-        return watch
+        # The coder in memory is not the one to keep: signum is schedule-free, and only what fit() saved is averaged.
+        return SparseCoder.load_from_disk(f"{config.save_dir}/{config.run_name}/{ReplayModel.HOOKPOINT}"), watch
 
 
 @contextlib.contextmanager

@@ -30,7 +30,8 @@ def load_gguf(path: Path) -> tuple[Any, Any]:
             model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(**where)
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
-        raise SparringError(f"{path.name}: transformers cannot read this GGUF ({error})") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SparringError(f"{path.name}: transformers cannot read this GGUF ({reason})") from error
     return model, tokenizer
 
 

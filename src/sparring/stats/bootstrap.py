@@ -1,14 +1,14 @@
 """Bootstrap intervals over latents.
 
 The published head-to-head (runs `ai-g2-*` of the study in the docs) is an unpaired bootstrap of a difference of means:
-10,000 resamples, `np.random.default_rng(0)`, each arm resampled with replacement, percentile interval. It is computed here
-number for number as this loop would, in blocks:
+10,000 resamples, `np.random.default_rng(0)`, each arm resampled with replacement, percentile interval. It is computed
+here number for number as this loop would, in blocks:
 
     for _ in range(resamples):
         mean(b[rng.integers(0, len(b), len(b))]) - mean(a[rng.integers(0, len(a), len(a))])   # a's rows are drawn first
 
-Beside it stands the bias-corrected and accelerated (BCa) interval of Efron (1987), with the acceleration of two samples from
-the jackknife of each (Efron and Tibshirani 1993, section 14; the form scipy.stats.bootstrap uses).
+Beside it stands the bias-corrected and accelerated (BCa) interval of Efron (1987), with the acceleration of two samples
+from the jackknife of each (Efron and Tibshirani 1993, section 14; the form scipy.stats.bootstrap uses).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _BLOCK_CELLS = 1 << 18  # indices drawn at a time: 2 MB, which stays in the cach
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """An estimate with its intervals. `bca` is None where it is undefined (all resamples on one side of the estimate)."""
+    """An estimate with its intervals; `bca` is None where it is undefined (all resamples on one side)."""
 
     estimate: float
     ci: Interval
@@ -43,7 +43,7 @@ def as_sample(values: ArrayLike, *, name: str) -> Vector:
 def bootstrap_diff_of_means(
     a: ArrayLike, b: ArrayLike, *, resamples: int = 10_000, seed: int = 0, level: float = 0.95
 ) -> Bootstrap:
-    """mean(b) - mean(a) of two unpaired samples, as published (module docstring), with BCa beside the percentile interval."""
+    """mean(b) - mean(a) of two unpaired samples, as published (module docstring), with both intervals."""
     left, right = as_sample(a, name="a"), as_sample(b, name="b")
     distribution = _unpaired_differences(left, right, resamples, np.random.default_rng(seed))
     estimate = float(right.mean() - left.mean())

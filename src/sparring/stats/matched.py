@@ -19,7 +19,7 @@ def matched_pairs(
     if min(left.min(), right.min()) <= 0:
         raise ValueError("firing rates must be positive to be matched on their logarithm")
     distance = np.abs(np.log(left)[:, None] - np.log(right)[None, :])
-    # A pair out of reach costs more than all pairs within reach together, so it is used only where nothing else is left.
+    # A pair out of reach costs more than all pairs within reach together: it is used only where nothing else is left.
     barrier = (min(left.size, right.size) + 1) * caliper + 1
     rows, columns = linear_sum_assignment(np.where(distance <= caliper, distance, barrier))
     kept = distance[rows, columns] <= caliper

@@ -12,8 +12,8 @@ _TIE = 1e-12  # rounding error, relative to the largest value: a difference this
 def permutation_p(a: ArrayLike, b: ArrayLike, *, permutations: int = 10_000, seed: int = 0) -> float:
     """Two-sided p of mean(b) - mean(a) under random relabelling: (r + 1) / (permutations + 1).
 
-    r counts the relabellings whose absolute difference is at least the observed one. The added ones make p valid, never 0
-    (Phipson and Smyth 2010).
+    r counts the relabellings whose absolute difference is at least the observed one. The added ones make p valid, never
+    0 (Phipson and Smyth 2010).
     """
     left, right = as_sample(a, name="a"), as_sample(b, name="b")
     pooled = np.concatenate([left, right])

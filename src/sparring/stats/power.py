@@ -10,7 +10,8 @@ def minimum_detectable_effect(
 ) -> float:
     """The difference of means that a two-sided test at `alpha` finds with probability `power`.
 
-    (z_{1 - alpha/2} + z_{power}) * sqrt(sd_a^2 / n_a + sd_b^2 / n_b), the normal approximation; in the units of the SDs.
+    (z_{1 - alpha/2} + z_{power}) * sqrt(sd_a^2 / n_a + sd_b^2 / n_b), the normal approximation; in the units of the
+    SDs.
     """
     if n_a < 2 or n_b < 2:
         raise ValueError(f"the detectable effect needs two latents an arm, got {n_a} and {n_b}")

@@ -1,0 +1,84 @@
+"""A copy of the checkout that a test may edit and run, beside a working directory and a store."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one `snakemake` did: exit status, everything it printed, and the jobs it launched, by what became of them."""
+
+    status: int
+    output: str
+    computed: frozenset[str]
+    recalled: frozenset[str]
+
+    @property
+    def launched(self) -> frozenset[str]:
+        return self.computed | self.recalled
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Code in `code`, results in `work`, objects in `store`."""
+
+    code: Path
+    work: Path
+    store: Path
+
+    @classmethod
+    def make(cls, folder: Path, store: Path) -> "Checkout":
+        code, work = folder / "code", folder / "work"
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, code / part, ignore=ignore)
+            else:
+                code.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, code / part)
+        work.mkdir()
+        return cls(code, work, store)
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.code / "src"), "SPARRING_STORE": str(self.store)}
+
+    def command(self, *arguments: str) -> list[str]:
+        snakemake = [sys.executable, "-m", "snakemake", "-s", str(self.code / "Snakefile"), "-d", str(self.work)]
+        return [*snakemake, "--cores", "2", *arguments]
+
+    def run(self, *arguments: str, timeout: float = 600) -> Ran:
+        """One `snakemake ARGUMENTS`; never raises for its exit status."""
+        shutil.rmtree(self.work / "logs", ignore_errors=True)
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            cwd=self.code,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        said = {path.stem: path.read_text() for path in (self.work / "logs").glob("*.log")}
+        return Ran(
+            done.returncode,
+            done.stdout + done.stderr,
+            frozenset(job for job, text in said.items() if ": computed, action" in text),
+            frozenset(job for job, text in said.items() if ": from the memo, action" in text),
+        )
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replaces `old`, which stands exactly once in `path`, by `new`."""
+        file = self.code / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+        file.write_text(text.replace(old, new))
+
+    def result(self, name: str) -> bytes:
+        return (self.work / "results" / name).read_bytes()

@@ -1,0 +1,106 @@
+"""A study is validated before anything runs: each mistake is one line that names the key, the value and the mend."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from checkout import ROOT
+
+from sparring.errors import SparringError
+from sparring.specs import Specs
+from sparring.study import Study, read_study
+
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    config = copy.deepcopy(DEFAULT)
+    change(config)
+    return config
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_that_is_kept_is_valid(path: Path) -> None:
+    assert isinstance(read_study(yaml.safe_load(path.read_text())), Study)
+
+
+def test_the_default_explains_every_key() -> None:
+    explained = False
+    for before, line in itertools.pairwise((ROOT / "config" / "config.yaml").read_text().splitlines()):
+        if line and line[0].isalpha():
+            explained = before.startswith("#") or "#" in line or (explained and bool(before))
+        if line.strip() and not line.startswith("#"):
+            assert explained or "#" in line, line
+
+
+MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "unknown key": (lambda c: c.update(lyer=3), "unknown key 'lyer' .value 3.; did you mean 'layer'"),
+    "unknown nested key": (lambda c: c["recipe"].update(wdth=3), "unknown key 'recipe.wdth'.*'width'"),
+    "unknown coder key": (lambda c: c["coders"]["sae"].update(red="x"), "unknown key 'coders.sae.red'.*'read'"),
+    "missing key": (lambda c: c.pop("layer"), "key 'layer' is missing"),
+    "missing nested key": (lambda c: c["recipe"].pop("lr"), "key 'recipe.lr' is missing"),
+    "wrong type": (lambda c: c["recipe"].update(lr="fast"), "recipe.lr is 'fast'"),
+    "k over width": (lambda c: c["recipe"].update(k=10**6), "k = 1000000 exceeds width"),
+    "no such block": (lambda c: c.update(layer=30), r"layers\.30\.mlp.*layers\.0 to layers\.29"),
+    "no such place": (lambda c: c["coders"]["sae"].update(read="mlp", write="mlp"), r"layers\.\d+\.mlp"),
+    "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
+    "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),
+    "no such arm": (lambda c: c.update(compare=["sae", "gate"]), "'gate' is not among coders"),
+    "one arm twice": (lambda c: c.update(compare=["sae", "sae"]), "named twice"),
+    "an SAE of two sites": (lambda c: c["coders"]["sae"].update(read="mlp.in"), "arm sae: .*one site"),
+    "unreadable path": (lambda c: c["corpus"].update(source={"uri": "path:nowhere"}), "corpus.source.uri: 'path:nowhere'"),
+    "malformed hash": (lambda c: c["subject"]["source"].update(sha256="abc"), "sha256 'abc' is not"),
+    "no hash": (lambda c: c["corpus"]["source"].pop("sha256"), "`sha256` is missing"),
+    "branch for a commit": (
+        lambda c: c["subject"].update(source={"uri": "hf:org/name", "revision": "main"}),
+        "revision 'main' is not a commit",
+    ),
+    "split without tokens": (lambda c: c["tokens"].update(evaluation=0), "'evaluation' has no tokens"),
+    "unknown metric": (lambda c: c["test"].update(primary="fuz"), "fuz"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_that_names_it(name: str) -> None:
+    change, said = MISTAKES[name]
+    with pytest.raises(SparringError, match=said) as caught:
+        read_study(changed(change))
+    assert "\n" not in str(caught.value)
+
+
+def specs(config: dict[str, Any]) -> dict[str, str]:
+    made = Specs(read_study(config), ROOT)
+    arms = {f"coder-{arm}": repr(made.coder(arm)) for arm in made.study.coders}
+    return {name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "draw", "headtohead")} | arms
+
+
+def differing(config: dict[str, Any]) -> set[str]:
+    before, after = specs(DEFAULT), specs(config)
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_a_value_changes_the_specs_of_its_rule_alone() -> None:
+    assert differing(changed(lambda c: c["recipe"].update(seed=1))) == {"coder-sae", "coder-transcoder"}
+    assert differing(changed(lambda c: c["draw"].update(seed=1))) == {"draw"}
+    assert "activations" not in differing(changed(lambda c: c["coders"].update(wide=c["coders"]["sae"])))
+
+
+def test_swapped_values_are_seen() -> None:
+    swap = {"positives": 11, "negatives": 17}
+    back = {"positives": 17, "negatives": 11}
+    one, other = (specs(changed(lambda c, v=v: c["draw"].update(v))) for v in (swap, back))
+    assert one["draw"] != other["draw"]
+
+
+def test_how_a_value_is_written_does_not_matter() -> None:
+    config = changed(lambda c: c["recipe"].update(lr="5e-3" if DEFAULT["recipe"]["lr"] == 0.005 else DEFAULT["recipe"]["lr"]))
+    config["recipe"] = dict(reversed(config["recipe"].items()))
+    assert differing(dict(reversed(config.items()))) == set()
+
+
+def test_a_default_that_is_written_out_does_not_matter() -> None:
+    assert differing(changed(lambda c: c["recipe"].pop("warmup", None))) <= {"coder-sae", "coder-transcoder"}

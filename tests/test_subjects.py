@@ -1,0 +1,82 @@
+"""Another subject by configuration alone: randomly initialised models of two families in a folder, the whole graph."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from checkout import ROOT, Checkout
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from sparring.corpus import read_documents
+from sparring.manifest import read_manifest
+from sparring.store import Store
+
+pytestmark = pytest.mark.e2e
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 2048,
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+}
+MODELS = {"llama": (LlamaConfig, LlamaForCausalLM), "gpt_neox": (GPTNeoXConfig, GPTNeoXForCausalLM)}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory, store: Path) -> list[str]:
+    """The packaged news."""
+    folder = tmp_path_factory.mktemp("texts")
+    checkout = Checkout.make(folder, store)
+    ran = checkout.run("results/corpus.json", "--configfile", "config/studies/mini.yaml")
+    assert ran.status == 0, ran.output
+    manifest = read_manifest(checkout.work / "results" / "corpus.json")
+    assert manifest
+    return read_documents(manifest.link_into(Store(store), folder / "corpus"))
+
+
+def save_model(family: str, texts: list[str], folder: Path) -> None:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<|end|>"]
+    trainer = trainers.BpeTrainer(vocab_size=2048, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts[:200], trainer)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(folder)
+    config, model = MODELS[family]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model(config(**SIZES)).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_a_random_model_in_a_folder_goes_through_the_whole_graph(
+    family: str, texts: list[str], tmp_path: Path, store: Path
+) -> None:
+    save_model(family, texts, tmp_path / "model")
+    study = yaml.safe_load((ROOT / "config" / "studies" / "mini.yaml").read_text())
+    study["subject"] = {"source": {"uri": f"path:{tmp_path / 'model'}"}}
+    study["layer"] = 1
+    study["recipe"] |= {"width": 128, "k": 8}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    checkout = Checkout.make(tmp_path, store)
+    ran = checkout.run("results/latents/sae.json", "--configfile", str(tmp_path / "study.yaml"))
+    assert ran.status == 0, ran.output
+    ran = checkout.run("results/activations.json", "--configfile", str(tmp_path / "study.yaml"), "--config", "layer=2")
+    assert ran.status != 0
+    assert "layers.2" in ran.output
+    (tmp_path / "model" / "model.safetensors").touch()
+    ran = checkout.run("results/latents/sae.json", "--configfile", str(tmp_path / "study.yaml"))
+    assert ran.status == 0
+    assert not ran.computed

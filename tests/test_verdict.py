@@ -1,0 +1,285 @@
+"""The verdict: each branch, and each planted fault caught by the gate or the check that names it."""
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from headtohead_data import SCORER, Simulated, two_arms, with_draw
+
+from sparring.canonical import pretty_json
+from sparring.headtohead import head_to_head
+from sparring.testplan import TestPlan
+from sparring.verdict import LIMITED, NOT_COMPARABLE, UNDECIDED, decide, sentence
+
+PLAN = TestPlan(resamples=1000)
+
+
+def run(arms, plan=PLAN):
+    return head_to_head(arms=arms, order=("sae", "transcoder"), plan=plan, provenance={})
+
+
+def rewrite(arm, change):
+    """The arm with its scores changed by `change(table) -> table`, in a file of its own."""
+    path = arm.scores.with_name(f"{arm.scores.stem}.changed.parquet")
+    pq.write_table(change(pq.read_table(arm.scores)), path)
+    return replace(arm, scores=path)
+
+
+def with_column(table, name, values):
+    return table.set_column(table.schema.get_field_index(name), name, pa.array(values, table.schema.field(name).type))
+
+
+def with_meta(arms, name, **meta):
+    return arms | {name: replace(arms[name], score_meta={**arms[name].score_meta, **meta})}
+
+
+@pytest.fixture(scope="module")
+def ahead(tmp_path_factory):
+    """Two arms whose transcoder is ahead, judged by a sound instrument."""
+    return two_arms(tmp_path_factory.mktemp("ahead"))
+
+
+@pytest.fixture(scope="module")
+def decided(ahead):
+    return run(ahead)
+
+
+# The four ways it can end
+
+
+def test_the_higher_arm_wins(decided):
+    assert decided["verdict"] == "transcoder"
+    assert decided["reasons"][0].startswith("Detection: transcoder 0.686 against sae 0.606, difference +0.080")
+    assert "It agrees with detection." in decided["reasons"][-1]
+    assert sentence(decided).startswith("The latents of transcoder are better explained than those of sae: detection")
+
+
+def test_the_first_arm_can_win_too(tmp_path):
+    arms = two_arms(tmp_path, sae=Simulated(mean=0.75, oracle=0.85), transcoder=Simulated(mean=0.62))
+    assert run(arms)["verdict"] == "sae"
+
+
+def test_no_difference_is_undecided_with_the_effect_that_could_be_found(tmp_path):
+    result = run(two_arms(tmp_path, sae=Simulated(mean=0.68), transcoder=Simulated(mean=0.68)))
+    assert result["verdict"] == UNDECIDED
+    assert any("would have been found with 80% power" in reason for reason in result["reasons"])
+    assert f"{result['metrics']['detection']['mde']:.3f}" in sentence(result)
+
+
+def test_the_published_3b_scorer_was_limited_and_the_7b_was_not(tmp_path):
+    """Means, spreads and numbers of latents of ai-g2-{sae,tc}{,-7b}; reliability 0.12-0.34 and 0.70-0.77
+    (methods.md)."""
+    common = {"shuffled": 0.5, "oracle": 0.7}
+    small = run(
+        two_arms(
+            tmp_path / "3b",
+            sae=Simulated(mean=0.540, sd=0.03, n=58, examples=25, **common),
+            transcoder=Simulated(mean=0.539, sd=0.03, n=61, examples=25, **common),
+        )
+    )
+    assert small["verdict"] == LIMITED
+    assert "mostly sampling noise" in small["reasons"][0]
+    large = run(
+        two_arms(
+            tmp_path / "7b",
+            sae=Simulated(mean=0.6072, sd=0.09, n=58, examples=60, seed=3, **common),
+            transcoder=Simulated(mean=0.6602, sd=0.09, n=60, examples=60, seed=3, **common),
+        )
+    )
+    assert large["instrument"]["reliability"]["detection"]["pooled"] == pytest.approx(0.74, abs=0.08)
+    assert large["metrics"]["detection"]["mde"] == pytest.approx(0.052, abs=0.006)
+    assert large["verdict"] == "transcoder"
+
+
+def test_anyone_can_decide_again_from_the_file(decided):
+    again = decide(json.loads(pretty_json(decided)))
+    assert (again.verdict, list(again.reasons)) == (decided["verdict"], decided["reasons"])
+
+
+# Not comparable: a gate of the comparison failed
+
+
+def failed(result):
+    assert result["verdict"] == NOT_COMPARABLE
+    assert sentence(result).startswith("No verdict, not comparable: ")
+    return [gate["name"] for gate in result["gates"] if not gate["passed"]]
+
+
+def test_arms_that_write_different_sites_undeclared(tmp_path):
+    arms = two_arms(tmp_path, sae=Simulated(mean=0.62, write_site="layers.9.resid_post"))
+    assert failed(run(arms)) == ["same write site"]
+    assert run(arms, replace(PLAN, sites_may_differ=True))["verdict"] == "transcoder"
+
+
+def test_arms_scored_on_different_rows(ahead):
+    assert failed(run(ahead | {"sae": replace(ahead["sae"], rows="other")})) == ["same evaluation rows"]
+
+
+def test_latents_drawn_again_after_scoring(ahead):
+    entries = copy.deepcopy(ahead["sae"].draw["arms"])
+    entries["sae"]["latents"][0] = 2047
+    redrawn = with_draw(ahead, entries)  # hashed anew: only the scores betray it
+    assert failed(run(redrawn)) == ["scored as drawn"]
+    one_arm = ahead | {"sae": redrawn["sae"]}
+    assert "same draw of latents" in failed(run(one_arm))
+    told = with_meta(ahead, "sae", draw_digest="0" * 64)
+    assert failed(run(told)) == ["same draw of latents"]
+
+
+def test_a_list_changed_under_its_digest(ahead):
+    arms = {}
+    for name, arm in ahead.items():
+        draw = copy.deepcopy(dict(arm.draw))
+        draw["arms"]["sae"]["latents"].pop()
+        arms[name] = replace(arm, draw=draw)
+    assert failed(run(arms)) == ["draw as hashed", "scored as drawn"]
+
+
+def test_a_drawn_latent_that_vanished_without_a_row(ahead):
+    first = ahead["sae"].draw["arms"]["sae"]["latents"][0]
+    arms = ahead | {"sae": rewrite(ahead["sae"], lambda t: t.filter(pc.not_equal(t["latent"], first)))}
+    result = run(arms)
+    assert failed(result) == ["scored as drawn"]
+    assert f"sae: {first} drawn but without a row" in result["reasons"][0]
+
+
+def test_one_latent_fifty_times(ahead):
+    entries = copy.deepcopy(ahead["sae"].draw["arms"])
+    favourite = entries["transcoder"]["latents"][0]
+    entries["transcoder"]["latents"] += [favourite] * 50
+    assert failed(run(with_draw(ahead, entries))) == ["each latent drawn once"]
+
+    def copied(table):
+        return pa.concat_tables([table, *[table.filter(pc.equal(table["latent"], favourite))] * 50])
+
+    assert failed(run(ahead | {"transcoder": rewrite(ahead["transcoder"], copied)})) == ["no example counted twice"]
+
+
+def test_two_scorers(ahead):
+    swapped = with_meta(ahead, "transcoder", scorer={**SCORER, "weights": "0" * 64})
+    assert failed(run(swapped)) == ["same scorer"]
+
+
+def test_documents_leaked_from_explainer_to_scorer(ahead):
+    leaked = with_meta(ahead, "sae", gates={"documents shared by explainer and scorer": 3})
+    assert failed(run(leaked)) == ["sae: documents shared by explainer and scorer"]
+
+
+# Limited by the instrument: it cannot tell a right explanation from a wrong one
+
+
+def limited(result, words):
+    assert result["verdict"] == LIMITED
+    assert sentence(result).startswith("No verdict, limited by the instrument: ")
+    assert any(words in reason for reason in result["reasons"]), result["reasons"]
+
+
+def test_shuffled_labels(ahead):
+    rng = np.random.default_rng(0)
+    arms = {
+        name: rewrite(arm, lambda t: with_column(t, "label", rng.permutation(t["label"].to_numpy())))
+        for name, arm in ahead.items()
+    }
+    result = run(arms)
+    limited(result, "Oracle explanations are not scored above shuffled ones in detection")
+    limited(result, "mostly sampling noise")
+
+
+def test_a_scorer_that_always_says_yes(ahead):
+    arms = {name: rewrite(arm, lambda t: with_column(t, "score", np.ones(t.num_rows))) for name, arm in ahead.items()}
+    limited(run(arms), "reliability 0.00")
+
+
+def test_thirty_percent_unreadable_answers(tmp_path):
+    result = run(two_arms(tmp_path, sae=Simulated(mean=0.62, unreadable=0.3)))
+    limited(result, "of the detection answers for sae could be read")
+
+
+def test_examples_that_can_be_told_apart_without_an_explanation(tmp_path):
+    result = run(two_arms(tmp_path, transcoder=Simulated(shuffled=0.62, oracle=0.84)))
+    limited(result, "for transcoder, outside 0.45 to 0.55")
+
+
+def test_explanations_worth_no_more_than_shuffled_ones(tmp_path):
+    # The oracle is fine and the latents differ, but around their floor: the explainer says nothing.
+    arms = two_arms(tmp_path, sae=Simulated(mean=0.5, oracle=0.84), transcoder=Simulated(mean=0.5, oracle=0.84))
+    limited(run(arms), "they explain nothing here")
+
+
+def test_constant_marks_spoil_fuzz_and_only_fuzz(ahead):
+    told = with_meta(ahead, "transcoder", tell_auroc=0.83)
+    result = run(told)
+    assert result["verdict"] == "transcoder"
+    assert "It confirms nothing: a rule that sees only where the marks stand" in result["reasons"][-1]
+    limited(run(told, replace(PLAN, primary="fuzz")), "AUROC 0.830")
+
+
+def test_without_an_oracle_nothing_is_decided(ahead):
+    arms = {
+        name: rewrite(arm, lambda t: t.filter(pc.not_equal(t["explanation"], "oracle"))) for name, arm in ahead.items()
+    }
+    limited(run(arms), "no floor or no ceiling")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("reliability", "detection", "pooled"), 0.4999, "reliability 0.50, at least 0.5"),
+        (("reliability", "detection", "pooled"), None, "reliability unknown"),
+        (("ceiling", "detection", "pooled", "mean"), 0.52, "less room between floor and ceiling (0.024)"),
+        (("margin", "detection", "pooled", "ci95"), [0.0, 0.1], "Oracle explanations are not scored above"),
+        (("floor", "detection", "sae", "mean"), 0.4499, "Shuffled explanations score 0.450"),
+        (("floor", "detection", "sae", "mean"), 0.5501, "Shuffled explanations score 0.550"),
+        (("parse_rate", "detection", "sae"), 0.8999, "of the detection answers for sae"),
+    ],
+)
+def test_each_limit_alone_is_enough(decided, path, value, words):
+    result = copy.deepcopy(decided)
+    *parents, last = path
+    entry = result["instrument"]
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    verdict = decide(result)
+    assert verdict.verdict == LIMITED
+    assert words in verdict.reasons[0]
+
+
+# What is said beside it
+
+
+def changed(decided, metric, **figures):
+    result = copy.deepcopy(decided)
+    result["metrics"][metric] |= figures
+    return decide(result)
+
+
+def test_the_other_metric_is_held_beside_it(decided):
+    against = changed(decided, "fuzz", diff=-0.05, ci95=[-0.09, -0.01])
+    assert against.verdict == "transcoder"
+    assert against.reasons[-1].endswith("It contradicts detection.")
+    silent = changed(decided, "fuzz", ci95=[-0.09, 0.01])
+    assert silent.reasons[-1].endswith("Only detection separates the arms.")
+    alone = changed(decided, "detection", ci95=[-0.01, 0.09])
+    assert alone.verdict == UNDECIDED
+    assert alone.reasons[-1].endswith("Only fuzz separates the arms.")
+
+
+def test_a_borderline_difference_is_called_so(decided):
+    borderline = changed(decided, "detection", ci95=[0.001, 0.08], ci95_bca=[-0.001, 0.08], p=0.051)
+    assert borderline.verdict == "transcoder"
+    assert (
+        "Borderline: the BCa interval [-0.001, +0.080] includes 0 and the permutation p is 0.051." in borderline.reasons
+    )
+
+
+def test_a_failed_gate_comes_before_a_weak_instrument(decided):
+    result = copy.deepcopy(decided)
+    result["instrument"]["reliability"]["detection"]["pooled"] = 0.1
+    result["gates"][0] |= {"passed": False}
+    assert decide(result).verdict == NOT_COMPARABLE
