@@ -18,7 +18,8 @@ from sparring.corpus import prepare_corpus
 from sparring.errors import SparringError
 from sparring.sources.source import Source
 from sparring.subject_model import SiteReader, load_subject
-from sparring.tokens import TokenPlan, read_tokens, tokenize
+from sparring.token_file import read_tokens
+from sparring.tokens import TokenPlan, tokenize
 
 SITES = ("layers.1.mlp.out", "layers.0.resid_post", "layers.1.mlp.in")
 SPLITS = ("train", "tuning", "evaluation")

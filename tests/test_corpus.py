@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparring.canonical import sha256_file
-from sparring.corpus import prepare_corpus, read_documents
+from sparring.corpus import prepare_corpus
+from sparring.documents import read_documents
 from sparring.errors import SparringError
 from sparring.sources import hub
 from sparring.sources.source import Source

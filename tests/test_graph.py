@@ -48,7 +48,9 @@ def test_the_headline_has_what_readers_and_programs_use(mini: Checkout) -> None:
         assert {"read_site", "write_site", "n_latents"} <= set(arm)
     for name in ("detection", "fuzz"):
         metric = result["metrics"][name]
-        assert "not_measured" in metric or {"diff", "ci95", "p", "n", "mde", "method", "seed", "resamples"} <= set(metric)
+        assert "not_measured" in metric or {"diff", "ci95", "p", "n", "mde", "method", "seed", "resamples"} <= set(
+            metric
+        )
     assert {"scorer", "floor", "ceiling", "reliability", "parse_rate", "tell_auroc"} <= set(result["instrument"])
     assert result["verdict"] and result["reasons"] and result["provenance"]
     for name in ("md", "svg", "png"):
@@ -86,7 +88,9 @@ def test_the_dag_can_be_drawn(copy: Checkout) -> None:
 
 def test_a_failure_leaves_no_headline_of_the_old_code(copy: Checkout) -> None:
     before = copy.result("headtohead_autointerp.json")
-    copy.edit("workflow/scripts/recon.py", "    spec = job.spec\n", "    spec = job.spec\n    raise MemoryError('planted')\n")
+    copy.edit(
+        "workflow/scripts/recon.py", "    spec = job.spec\n", "    spec = job.spec\n    raise MemoryError('planted')\n"
+    )
     ran = copy.run(HEADLINE, *MINI)
     assert ran.status != 0
     assert "planted" in ran.output
@@ -125,7 +129,9 @@ def test_killed_in_the_middle_of_training_the_same_command_finishes(tmp_path: Pa
     assert ran.computed == {"coder-sae"}
     other = Checkout.make(tmp_path / "clean", copy.store.parent / "clean-store")
     for part in ("objects", "actions"):
-        subprocess.run(["cp", "-r", str(copy.store / part), str(other.store.mkdir(exist_ok=True) or other.store)], check=True)
+        subprocess.run(
+            ["cp", "-r", str(copy.store / part), str(other.store.mkdir(exist_ok=True) or other.store)], check=True
+        )
     key = json.loads((copy.work / "results/.sparring" / f"{target}.json").read_text())["action"]
     (other.store / "actions" / key[:2] / f"{key}.json").unlink()
     again = other.run(target, *MINI, *seed)

@@ -142,6 +142,19 @@ def test_delphi_reads_the_same_latents(per_file, cache, tmp_path, monkeypatch):
     assert seen == meta["firings"]
 
 
+def test_delphi_reads_a_file_in_which_nothing_fires(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "_LATENTS_PER_FILE", 24)
+    coder = random_coder(SAE)
+    coder.encoder.bias[24:48] = -1e4
+    save_coder(coder, SAE, tmp_path / "coder")
+    (tmp_path / "out").mkdir()
+    encode_latents(cache, cache / "tokens", tmp_path / "coder", split="evaluation", out=tmp_path / "out")
+    raw = tmp_path / "out" / "latents"
+    dataset = LatentDataset(raw, SamplerConfig(), ConstructorConfig(), tokenizer=tiny_tokenizer())
+    numbers = {data.latent.latent_index for buffer in dataset.buffers for data in buffer}
+    assert numbers and not numbers & set(range(24, 48))
+
+
 def test_delphi_reads_chosen_latents(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "_LATENTS_PER_FILE", 24)
     folder, meta, _ = encoded(cache, tmp_path)

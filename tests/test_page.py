@@ -28,7 +28,7 @@ def arms(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(arms):
-    provenance = {"spec": {"recipe": {"k": 32}}, "inputs": {"tokens": "cd" * 32}}
+    provenance = {"spec": {"recipe": {"k": 32}, "compare": ["sae", "transcoder"]}, "inputs": {"tokens": "cd" * 32}}
     return head_to_head(arms=arms, order=ORDER, plan=TestPlan(resamples=1000), provenance=provenance)
 
 
@@ -53,6 +53,7 @@ def test_the_verdict_comes_first_and_the_rest_follows(result):
     assert "- passed: same write site, same evaluation rows" in text
     assert "- inputs tokens: `cdcdcdcdcdcd`" in text
     assert "- spec recipe k: `32`" in text
+    assert "- spec compare: `sae, transcoder`" in text
     assert len(text.splitlines()) < 80  # one page
 
 
@@ -90,9 +91,9 @@ def test_what_failed_is_seen(result):
         "detail": "sae writes layers.9.resid_post, transcoder writes layers.9.mlp.out",
     }
     broken["arms"]["sae"]["write_site"] = "layers.9.resid_post"
-    broken |= {"verdict": "not comparable", "reasons": ["same write site failed: they differ."]}
+    broken |= {"verdict": "not comparable", "reasons": ["The gate 'same write site' failed: they differ."]}
     text = page(broken)
-    assert "**No verdict, not comparable: same write site failed: they differ.**" in text
+    assert "**No verdict, not comparable: the gate 'same write site' failed: they differ.**" in text
     assert "- **failed**: same write site (sae writes layers.9.resid_post" in text
     assert "**Sites differ**" in text
 
@@ -112,10 +113,10 @@ def test_a_metric_without_figures_is_shown_as_such(result, arms, tmp_path):
 
 
 def test_the_figure_is_the_same_bytes_again(result, arms, tmp_path):
-    for name in ("a", "b"):
-        draw_figure(result, scores(arms), svg=tmp_path / f"{name}.svg", png=tmp_path / f"{name}.png")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    draw_figure(result, scores(arms), svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    draw_figure(result, scores(arms), svg=tmp_path / "svg", png=tmp_path / "png")  # as the job wrapper names them
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "svg").read_bytes()
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "png").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "a.svg").read_bytes()
     assert imread(tmp_path / "a.png").shape == (960, 2100, 4)
 

@@ -37,7 +37,9 @@ def test_all_that_derives_goes_and_nothing_else() -> None:
 
 def test_the_derived_go_first_so_that_a_cut_leaves_no_headline_without_its_ground() -> None:
     gone = retract(["results/tokens.json"])
-    assert gone.index("results/headline.json") < gone.index("results/scores/sae.json") < gone.index("results/tokens.json")
+    assert (
+        gone.index("results/headline.json") < gone.index("results/scores/sae.json") < gone.index("results/tokens.json")
+    )
 
 
 def test_a_target_that_is_not_there_yet_is_no_error() -> None:

@@ -18,7 +18,8 @@ from sparring.sources.fetch import fetch
 from sparring.sources.listing import path_digest
 from sparring.sources.source import Source
 from sparring.sources.subject import prepare_scorer, prepare_subject
-from sparring.subject_model import load_subject, load_tokenizer
+from sparring.subject_model import load_subject
+from sparring.tokenizer import load_tokenizer
 
 SHA = "0" * 64
 COMMIT = "1" * 40

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 from sparring.errors import SparringError
 from sparring.sources.source import Source
 from sparring.sources.subject import prepare_subject
-from sparring.subject_model import load_subject, load_tokenizer
+from sparring.subject_model import load_subject
+from sparring.tokenizer import load_tokenizer
 
 NAMES = {
     "input_layernorm": "attn_norm",

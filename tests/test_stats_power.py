@@ -44,7 +44,9 @@ def test_reliability_by_hand():
     assert reliability([values], [noise * 0]) == 1
     assert reliability([values], [noise * 5]) == 0  # clipped: more noise than spread
     assert reliability([np.full(9, 0.5)], [np.zeros(9)]) == 0  # a scorer that says the same of every latent
+    assert reliability([values, np.empty(0)], [noise, np.empty(0)]) == pytest.approx(0.5)  # an arm without latents
     assert reliability([np.array([0.5])], [np.array([0.01])]) is None
+    assert reliability([np.empty(0)], [np.empty(0)]) is None
 
 
 def test_a_difference_between_the_arms_is_not_reliability():

@@ -52,7 +52,10 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no such arm": (lambda c: c.update(compare=["sae", "gate"]), "'gate' is not among coders"),
     "one arm twice": (lambda c: c.update(compare=["sae", "sae"]), "named twice"),
     "an SAE of two sites": (lambda c: c["coders"]["sae"].update(read="mlp.in"), "arm sae: .*one site"),
-    "unreadable path": (lambda c: c["corpus"].update(source={"uri": "path:nowhere"}), "corpus.source.uri: 'path:nowhere'"),
+    "unreadable path": (
+        lambda c: c["corpus"].update(source={"uri": "path:nowhere"}),
+        "corpus.source.uri: 'path:nowhere'",
+    ),
     "malformed hash": (lambda c: c["subject"]["source"].update(sha256="abc"), "sha256 'abc' is not"),
     "no hash": (lambda c: c["corpus"]["source"].pop("sha256"), "`sha256` is missing"),
     "branch for a commit": (
@@ -75,7 +78,9 @@ def test_a_mistake_is_one_line_that_names_it(name: str) -> None:
 def specs(config: dict[str, Any]) -> dict[str, str]:
     made = Specs(read_study(config), ROOT)
     arms = {f"coder-{arm}": repr(made.coder(arm)) for arm in made.study.coders}
-    return {name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "draw", "headtohead")} | arms
+    return {
+        name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "draw", "headtohead")
+    } | arms
 
 
 def differing(config: dict[str, Any]) -> set[str]:
@@ -97,7 +102,9 @@ def test_swapped_values_are_seen() -> None:
 
 
 def test_how_a_value_is_written_does_not_matter() -> None:
-    config = changed(lambda c: c["recipe"].update(lr="5e-3" if DEFAULT["recipe"]["lr"] == 0.005 else DEFAULT["recipe"]["lr"]))
+    config = changed(
+        lambda c: c["recipe"].update(lr="5e-3" if DEFAULT["recipe"]["lr"] == 0.005 else DEFAULT["recipe"]["lr"])
+    )
     config["recipe"] = dict(reversed(config["recipe"].items()))
     assert differing(dict(reversed(config.items()))) == set()
 

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from tiny import tiny_corpus, tiny_subject
 
 from sparring.canonical import sha256_file
-from sparring.corpus import prepare_corpus, read_documents
+from sparring.corpus import prepare_corpus
+from sparring.documents import read_documents
 from sparring.errors import SparringError
 from sparring.sources.source import Source
-from sparring.subject_model import load_tokenizer
-from sparring.tokens import SPLITS, TokenPlan, read_tokens, split_of, tokenize
+from sparring.token_file import SPLITS, read_tokens
+from sparring.tokenizer import load_tokenizer
+from sparring.tokens import TokenPlan, split_of, tokenize
 
 
 @pytest.fixture(scope="module")

@@ -278,6 +278,15 @@ def test_a_borderline_difference_is_called_so(decided):
     )
 
 
+def test_an_arm_that_is_only_easier_to_score_is_called_so(decided):
+    result = copy.deepcopy(decided)
+    assert any(
+        r.startswith("Of the way from its floor to its own ceiling transcoder goes 57%") for r in result["reasons"]
+    )
+    result["instrument"]["normalised"]["detection"] = {"sae": 0.8, "transcoder": 0.6}
+    assert any(reason.endswith("the order is the other way round.") for reason in decide(result).reasons)
+
+
 def test_a_failed_gate_comes_before_a_weak_instrument(decided):
     result = copy.deepcopy(decided)
     result["instrument"]["reliability"]["detection"]["pooled"] = 0.1

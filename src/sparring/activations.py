@@ -18,7 +18,7 @@ from sparring.device import device
 from sparring.errors import SparringError
 from sparring.progress import progress
 from sparring.subject_model import SiteReader, load_subject
-from sparring.tokens import SPLITS, Tokens, read_tokens
+from sparring.token_file import SPLITS, Tokens, read_tokens
 
 
 def capture(

@@ -1,111 +1,125 @@
-"""The digest of a rule's code: its script and every local module it imports, transitively.
+"""The digest of a rule's code: its script and all local code that it can reach, function by function.
 
-Comments, docstrings, formatting and the checkout's place do not enter; the normalised syntax tree does. Imports are
-followed wherever they stand (inside functions too), relative ones included, and a package counts with its `__init__`.
-What cannot be followed is an error that names the line: an import the digest does not see could go stale unseen.
+From the script, imports are followed wherever they stand (inside functions too), relative ones and packages' `__init__`
+included. Of an imported module, what runs on import always counts; a definition counts if something reached names it.
+Where that cannot be told (a module handed on as a value, `globals()`, `exec`), the whole module counts. Comments,
+docstrings, formatting and the checkout's place do not enter.
 """
 
-import ast
-import functools
 from pathlib import Path
 
-from sparring.canonical import digest, sha256_bytes
-from sparring.errors import SparringError
+from sparring.canonical import digest, sha256_file
+from sparring.codeunits import Binding, Code, ModuleUnits, split_units
 
 PACKAGE = "sparring"
 PACKAGE_ROOT = Path(__file__).parent
+_WHOLE = frozenset({"globals", "vars", "locals", "exec", "eval"})
 
 
 def code_digest(script: Path, *, root: Path = PACKAGE_ROOT, package: str = PACKAGE) -> str:
-    """Digest (sha256) of `script` and all modules of `package` (in the folder `root`) that it reaches."""
+    """Digest (sha256) of `script` and all code of `package` (in the folder `root`) that it reaches."""
     return digest(reached_code(script, root=root, package=package))
 
 
 def reached_code(script: Path, *, root: Path = PACKAGE_ROOT, package: str = PACKAGE) -> dict[str, str]:
-    """{"script" and each module's dotted name: digest of its normalised syntax tree}, sorted by name."""
-    own, todo = _module(script.read_bytes(), script, script.stem, root, package)
-    reached = {"script": own}
-    queue = sorted(todo)
-    while queue:
-        name = queue.pop()
-        if name in reached:
-            continue
-        path = module_path(name, root, package)
-        assert path is not None  # _imports lists only modules that exist
-        reached[name], more = _module(path.read_bytes(), path, name, root, package)
-        queue.extend(more - reached.keys())
-    return dict(sorted(reached.items()))
+    """{"script", "module" (what runs on import), "module:definition", "data file": digest}, sorted by name."""
+    return dict(sorted(_Walk(root, package).from_script(script).items()))
 
 
 def module_path(name: str, root: Path, package: str) -> Path | None:
     """The file of the module `name` of `package`, or None where there is none."""
-    base = root.joinpath(*name.split(".")[1:])
+    first, *rest = name.split(".")
+    base = root.joinpath(*rest)
     for path in (base / "__init__.py", base.with_suffix(".py")):
-        if name.split(".")[0] == package and path.is_file():
+        if first == package and path.is_file():
             return path
     return None
 
 
-@functools.cache
-def _module(source: bytes, path: Path, name: str, root: Path, package: str) -> tuple[str, frozenset[str]]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise SparringError(f"{path}:{error.lineno}: {error.msg}; mend the syntax") from error
-    imports = _imports(tree, path, name, root, package)
-    _strip_docstrings(tree)
-    return sha256_bytes(ast.dump(tree).encode()), imports
+class _Walk:
+    """One traversal: `reached` fills up; each unit is visited once."""
 
+    def __init__(self, root: Path, package: str) -> None:
+        self.root, self.package = root, package
+        self.reached: dict[str, str] = {}
 
-def _strip_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-                node.body = node.body[1:] or [ast.Pass()]
+    def from_script(self, script: Path) -> dict[str, str]:
+        units = split_units(script.read_bytes(), str(script), script.stem, False)
+        self.reached["script"] = digest(
+            [units.always.digest, {name: code.digest for name, code in units.units.items()}]
+        )
+        for code in (units.always, *units.units.values()):
+            self._follow(code, None, units.always.imports)
+        return self.reached
 
+    def _path(self, module: str) -> Path | None:
+        return module_path(module, self.root, self.package)
 
-def _imports(tree: ast.Module, path: Path, name: str, root: Path, package: str) -> frozenset[str]:
-    found: set[str] = set()
-    is_package = path.name == "__init__.py"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                _add(alias.name, found, root, package)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, name, is_package)
-            for alias in node.names:
-                if alias.name == "*" and base.split(".")[0] == package:
-                    raise SparringError(f"{path}:{node.lineno}: `import *` cannot be followed; name what you import")
-                _add(f"{base}.{alias.name}", found, root, package)
-                _add(base, found, root, package)
-        elif isinstance(node, ast.Call) and _is_dynamic(node):
-            argument = node.args[0] if node.args else None
-            if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
-                raise SparringError(f"{path}:{node.lineno}: an import of a computed name cannot be followed; import it plainly")
-            _add(argument.value, found, root, package)
-    return frozenset(found)
+    def _units(self, module: str) -> ModuleUnits:
+        path = self._path(module)
+        assert path is not None
+        return split_units(path.read_bytes(), str(path), module, path.name == "__init__.py")
 
+    def _import(self, module: str) -> None:
+        # `import a.b.c` runs a, a.b and a.b.c.
+        parts = module.split(".")
+        for end in range(1, len(parts) + 1):
+            name = ".".join(parts[:end])
+            if self._path(name) and name not in self.reached:
+                units = self._units(name)
+                self.reached[name] = units.always.digest
+                self._follow(units.always, name, units.always.imports)
 
-def _absolute(node: ast.ImportFrom, name: str, is_package: bool) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = name.split(".")
-    parent = parts[: len(parts) - node.level + is_package]
-    return ".".join([*parent, *([node.module] if node.module else [])])
+    def _whole(self, module: str) -> None:
+        if self._path(module):
+            self._import(module)
+            for unit in self._units(module).units:
+                self._unit(module, unit)
 
+    def _unit(self, module: str, unit: str) -> None:
+        units = self._units(module)
+        key = f"{module}:{unit}"
+        if unit in units.units and key not in self.reached:
+            self.reached[key] = units.units[unit].digest
+            self._follow(units.units[unit], module, units.always.imports)
 
-def _add(name: str, found: set[str], root: Path, package: str) -> None:
-    # `import a.b.c` runs a, a.b and a.b.c: each that is ours counts.
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        prefix = ".".join(parts[:end])
-        if module_path(prefix, root, package):
-            found.add(prefix)
+    def _follow(self, code: Code, module: str | None, bindings: tuple[tuple[str, Binding], ...]) -> None:
+        for imported in code.modules:
+            self._import(imported)
+        if module and code.reads_files:
+            self._data(module)
+        if module and not code.names.isdisjoint(_WHOLE):
+            self._whole(module)
+        for name in code.names:
+            head, *rest = name.split(".")
+            if module:
+                self._unit(module, head)
+            for bound, binding in (*bindings, *code.imports):
+                if bound == head:
+                    self._bound(binding, rest)
 
+    def _bound(self, binding: Binding, rest: list[str]) -> None:
+        target = binding.module if binding.name is None else f"{binding.module}.{binding.name}"
+        if self._path(target):
+            while rest and self._path(f"{target}.{rest[0]}"):
+                target, rest = f"{target}.{rest[0]}", rest[1:]
+            if rest:
+                self._attribute(target, rest[0])
+            else:
+                self._whole(target)  # the module itself is handed on: anything in it may be asked for
+        elif binding.name is not None and self._path(binding.module):
+            self._attribute(binding.module, binding.name)
 
-def _is_dynamic(node: ast.Call) -> bool:
-    function = node.func
-    if isinstance(function, ast.Name):
-        return function.id in {"__import__", "import_module"}
-    return isinstance(function, ast.Attribute) and function.attr == "import_module"
+    def _attribute(self, module: str, name: str) -> None:
+        # A definition of the module, or a name that it imported itself.
+        self._unit(module, name)
+        for bound, binding in self._units(module).always.imports:
+            if bound == name:
+                self._bound(binding, [])
+
+    def _data(self, module: str) -> None:
+        path = self._path(module)
+        assert path is not None
+        for file in sorted(path.parent.rglob("*")):
+            if file.is_file() and file.suffix not in (".py", ".pyc", ".typed"):
+                self.reached[file.relative_to(self.root).as_posix()] = sha256_file(file)

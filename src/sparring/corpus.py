@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sparring.documents import read_documents, write_documents  # noqa: F401 (until test_subjects imports it from there)
 from sparring.errors import SparringError
 from sparring.sources.fetch import fetch
 from sparring.sources.source import Source
@@ -39,26 +40,13 @@ def prepare_corpus(source: Source, *, format: str, out: Path, column: str = "tex
             first.setdefault(text, identity)
     if not first:
         raise SparringError(f"corpus {source.uri}: no document with text in its .{format} files")
-    table = pa.table(
-        {
-            "document": pa.array(range(len(first)), pa.int32()),
-            "id": pa.array(first.values(), pa.string()),
-            "text": pa.array(first.keys(), pa.string()),
-        }
-    )
-    pq.write_table(table, out / "documents.parquet", compression="zstd")
+    write_documents(out, ids=list(first.values()), texts=list(first))
     empty = sum(not text.strip() for _, text in rows)
     return {
         "documents": len(first),
         "characters": sum(map(len, first)),
         "dropped": {"empty": empty, "duplicates": len(rows) - empty - len(first)},
     }
-
-
-def read_documents(corpus: Path) -> list[str]:
-    """The texts of a corpus folder; the index in the list is the document's number."""
-    texts: list[str] = pq.read_table(corpus / "documents.parquet", columns=["text"])["text"].to_pylist()
-    return texts
 
 
 def _files(path: Path, *, suffix: str) -> Iterator[tuple[str, bytes]]:

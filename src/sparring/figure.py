@@ -23,7 +23,7 @@ from scipy.stats import gaussian_kde
 
 from sparring.perlatent import ArmScores, read_scores
 from sparring.stats.bootstrap import bootstrap_diff_of_means
-from sparring.verdict import interval
+from sparring.words import interval
 
 # Okabe and Ito's colours, told apart by colour-blind readers and in grey; the arms differ in marker as well.
 _ARM = (("#0072B2", "o"), ("#D55E00", "D"))
@@ -46,7 +46,7 @@ _HALF = 0.36  # half width of an arm's column, in columns
 
 
 def draw_figure(result: Mapping[str, Any], scores: Mapping[str, Path], *, svg: Path, png: Path) -> None:
-    """Write the figure of `result` to `svg` and `png` (300 dpi), byte-equal for equal input.
+    """Write the figure of `result` to `svg` and `png` (300 dpi): equal input, equal bytes, whatever the files' names.
 
     `scores` are the arms' scores.parquet: the figures of single latents are not kept in the result.
     """
@@ -64,8 +64,8 @@ def draw_figure(result: Mapping[str, Any], scores: Mapping[str, Path], *, svg: P
         _same_heights([right for _, right in panels.values()])
         axes[0].set_ylabel("AUROC of a latent")
         figure.legend(handles=_key(), loc="lower center", ncols=4, frameon=False, handlelength=1.6, columnspacing=2.2)
-        figure.savefig(svg, metadata={"Date": None})
-        figure.savefig(png, dpi=300, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
         plt.close(figure)
 
 
@@ -128,9 +128,9 @@ def _difference(axes: Axes, result: Mapping[str, Any], metric: str, samples: lis
     axes.vlines(0, low, high, color=colour, linewidth=2)
     axes.plot(0, found["diff"], marker="o", markersize=4.5, color=colour)
     axes.set_xlim(-0.2, 1)
-    second, first = result["order"][1], result["order"][0]
+    name = found["diff_is"].replace(" - ", " − ") if len(found["diff_is"]) <= 20 else "difference"
     figures = f"{found['diff']:+.3f}\n95% {interval(found['ci95'])}".replace("-", "−")
-    axes.set_xticks([0.4], [f"{second} − {first}\n{figures}"])
+    axes.set_xticks([0.4], [f"{name}\n{figures}"])
     axes.tick_params(axis="x", length=0)
     axes.yaxis.tick_right()
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5]))

@@ -89,9 +89,7 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
     store = open_store()
     spec = dict(snakemake.params.spec)
     files = _named(snakemake.input)
-    manifests = {
-        name: manifest for name, path in files.items() if (manifest := read_manifest(path))
-    }
+    manifests = {name: manifest for name, path in files.items() if (manifest := read_manifest(path))}
     inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
     action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
     targets = _named(snakemake.output)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sparring.perlatent import read_scores
-from sparring.verdict import interval, sentence
+from sparring.verdict import sentence
+from sparring.words import interval
 
 _TEXT = 160  # characters of an explanation shown
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -174,7 +175,7 @@ def _provenance(result: Mapping[str, Any]) -> str:
 
 def _flat(value: Any, path: str = "") -> dict[str, str]:
     if not isinstance(value, Mapping):
-        return {path: str(value)}
+        return {path: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
     found: dict[str, str] = {}
     for key, entry in value.items():
         found |= _flat(entry, f"{path} {key}".strip())

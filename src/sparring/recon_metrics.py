@@ -46,7 +46,8 @@ class ReconSums:
         self._rows += np.bincount(of_row, minlength=n)
         self._error += np.bincount(of_row, weights=np.square(y - y_hat).sum(axis=1), minlength=n)
         self._square += np.bincount(of_row, weights=np.square(centred).sum(axis=1), minlength=n)
-        np.add.at(self._sum, of_row, centred)
+        present, place = np.unique(of_row, return_inverse=True)
+        self._sum[present] += (place == np.arange(len(present))[:, None]) @ centred  # np.add.at is 10 times slower
         inner = (y * y_hat).sum(axis=1)
         norms = np.linalg.norm(y, axis=1) * np.linalg.norm(y_hat, axis=1)
         self._predicted += float(np.square(y_hat).sum())

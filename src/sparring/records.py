@@ -17,7 +17,9 @@ def write_record(target: Path, action: str, inputs: Mapping[str, Path]) -> None:
     """Notes that `target` (relative to the working directory) came of `action` and the files `inputs`."""
     path = _record(target.as_posix())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pretty_json({"action": action, "inputs": {name: file.as_posix() for name, file in inputs.items()}}))
+    path.write_bytes(
+        pretty_json({"action": action, "inputs": {name: file.as_posix() for name, file in inputs.items()}})
+    )
 
 
 def read_records() -> dict[str, list[str] | None]:

@@ -95,7 +95,9 @@ class Store:
         """The path of an object whose bytes have just been re-hashed; a damaged one is quarantined (SparringError)."""
         path = self.path(blob.sha256)
         if not path.exists():
-            raise SparringError(f"object {blob.sha256} is missing from the store {self.root}; run the same command again")
+            raise SparringError(
+                f"object {blob.sha256} is missing from the store {self.root}; run the same command again"
+            )
         if path.stat().st_size != blob.bytes or sha256_file(path) != blob.sha256:
             kept = self.quarantine(blob.sha256)
             raise SparringError(f"object {blob.sha256} was damaged and is now {kept}; run the same command again")

@@ -103,10 +103,14 @@ class Study:
         if getattr(self.tokens, self.evaluate_on) == 0:
             raise SparringError(f"evaluate_on: {self.evaluate_on!r} has no tokens; raise tokens.{self.evaluate_on}")
         for key, source in (
-            ("subject", self.subject.source), ("corpus", self.corpus.source), ("scorer", self.scorer.source)
+            ("subject", self.subject.source),
+            ("corpus", self.corpus.source),
+            ("scorer", self.scorer.source),
         ):
             if source.scheme == "path" and not os.access(source.name, os.R_OK):
-                raise SparringError(f"{key}.source.uri: {source.uri!r} is not there or cannot be read; name a path that is")
+                raise SparringError(
+                    f"{key}.source.uri: {source.uri!r} is not there or cannot be read; name a path that is"
+                )
         config = self._config()
         for name in self.coders:
             for site in (self.arm(name).read_site, self.arm(name).write_site):

@@ -1,6 +1,5 @@
 """The prepared subject model, loaded for use; and the activations at any of its sites in one forward pass."""
 
-import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from sparring.device import device
@@ -38,17 +37,6 @@ def load_subject(folder: Path) -> Any:
                 f"subject {folder}: {problem.replace('_', ' ')} in the weights: {sorted(info[problem])[:4]}"
             )
     return model.to(device()).eval().requires_grad_(False)
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a subject folder."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-
-def subject_config(folder: Path) -> dict[str, Any]:
-    """config.json of a subject folder."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return config
 
 
 class SiteReader:

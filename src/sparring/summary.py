@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparring.verdict import interval, sentence
+from sparring.verdict import sentence
+from sparring.words import interval
 
 
 def summarise(result: Mapping[str, Any], path: Path) -> str:

@@ -4,16 +4,16 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from sparring.corpus import read_documents
+from sparring.documents import read_documents
 from sparring.errors import SparringError
 from sparring.progress import progress
+from sparring.token_file import SPLITS, Tokens, read_tokens  # noqa: F401 (until latents.py imports it from there)
 
-SPLITS = ("train", "tuning", "evaluation")
 _MIN_CHUNK = 32
 _DOCUMENTS_AT_ONCE = 64
 
@@ -42,25 +42,6 @@ class TokenPlan:
                 raise SparringError(f"tokens: {split} {getattr(self, split)} is negative; 0 leaves the split out")
 
 
-class Tokens(NamedTuple):
-    """tokens.safetensors: `tokens` int32 and `counted` uint8 [sequence, position], `document` int32 and `split` uint8
-    [sequence] (an index into SPLITS). Sequences lie by split, then document, then place in it."""
-
-    tokens: np.ndarray
-    counted: np.ndarray
-    document: np.ndarray
-    split: np.ndarray
-
-    def of(self, split: str) -> np.ndarray:
-        """The indices of the sequences of `split`, ascending."""
-        return np.flatnonzero(self.split == SPLITS.index(split))
-
-
-def read_tokens(folder: Path) -> Tokens:
-    """The arrays of a tokens folder."""
-    return Tokens(**load_file(folder / "tokens.safetensors"))
-
-
 def split_of(text: str, *, seed: int) -> tuple[str, float]:
     """(split, u): u in [0, 1) by sha256 of seed and text; evaluation below 0.25, tuning below 0.40, else train.
 
@@ -79,7 +60,7 @@ def tokenize(subject: Path, corpus: Path, *, plan: TokenPlan, out: Path) -> dict
     special tokens, padding and position 0: these are run and masked, never deleted.
     Raises SparringError, with the number there are, when a split's documents do not reach its budget.
     """
-    from sparring.subject_model import load_tokenizer, subject_config  # torch comes with it
+    from sparring.tokenizer import load_tokenizer, subject_config  # transformers; a study needs the plan alone
 
     tokenizer = load_tokenizer(subject)
     _check_fit(subject_config(subject), plan.context)

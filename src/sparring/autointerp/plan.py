@@ -33,7 +33,9 @@ class DrawPlan:
             if not 0 < getattr(self, name) <= 1:
                 raise SparringError(f"draw.{name} is {getattr(self, name)}: it must lie in (0, 1]")
         if self.strata > self.latents:
-            raise SparringError(f"draw.strata is {self.strata}, more than draw.latents = {self.latents}: use fewer strata")
+            raise SparringError(
+                f"draw.strata is {self.strata}, more than draw.latents = {self.latents}: use fewer strata"
+            )
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def cut_windows(counted: Shaped[np.ndarray, "sequences context"], document: np.n
     """
     slots = counted.shape[1] // size
     if slots == 0:
-        raise SparringError(f"draw.window is {size}, longer than the context of {counted.shape[1]}: use a shorter window")
+        raise SparringError(
+            f"draw.window is {size}, longer than the context of {counted.shape[1]}: use a shorter window"
+        )
     full = counted[:, : slots * size].astype(bool).reshape(len(counted), slots, size).sum(axis=2) >= size - 1
     sequence, slot = np.nonzero(full)
     lookup = np.full(full.shape, -1, dtype=np.int64)

@@ -4,27 +4,23 @@ import contextlib
 import io
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from sparring.canonical import pretty_json
 from sparring.coders.recipe import Arm, Recipe
 from sparring.coders.replay import ReplayModel, RowOrder, SiteRows
 from sparring.coders.scaling import Scaling, fold, nearest_power_of_two, rms
-from sparring.coders.upstream import ForwardOutput, SparseCoder, SparseCoderConfig, TrainConfig, Trainer
+from sparring.coders.upstream import SparseCoder, SparseCoderConfig, TrainConfig, Trainer
+from sparring.coders.watch import Watch
 from sparring.device import device as pick_device
 from sparring.errors import SparringError
 from sparring.progress import progress
 
-_CURVE_POINTS = 200
-_DEAD_WINDOW = 100_000  # rows at the end of training in which a live latent must have fired
-_BACKWARD_BYTES = 64 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
+_BACKWARD_BYTES = 256 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
 _BLOCK = 16_384
 
 
@@ -46,14 +42,13 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
         )
     order = RowOrder(len(write), batch_rows=recipe.batch_rows, steps=recipe.steps, seed=recipe.seed)
     config = trainer_config(arm, recipe, d=write.d, save_dir=out / "trainer")
-    coder, watch = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
+    coder, summary, curve = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
     shutil.rmtree(out / "trainer")
     fold(coder, scaling)
     coder.save_to_disk(out)
-    summary = watch.summary(recipe)
     (out / "arm.json").write_bytes(pretty_json(asdict(arm)))
     (out / "scaling.json").write_bytes(pretty_json(scaling.as_dict()))
-    (out / "training.json").write_bytes(pretty_json({**summary, "curve": watch.curve(recipe)}))
+    (out / "training.json").write_bytes(pretty_json({**summary, "curve": curve}))
     return {
         "arm": asdict(arm),
         "recipe": asdict(recipe),
@@ -91,54 +86,6 @@ def _pieces(rows: int, row_bytes: int) -> int:
     return next(n for n in range(min(wanted, rows), rows + 1) if rows % n == 0)
 
 
-@dataclass
-class _Watch:
-    """A forward hook on the coder: loss of each step, when each latent last fired, and a bar in rows."""
-
-    pieces: int
-    rows: int
-    fired_at: Tensor
-    bar: Any
-    fvu: list[float]
-    optimizer: str = ""
-    _calls: int = 0
-
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: ForwardOutput) -> None:
-        step = len(self.fvu) - (self._calls % self.pieces > 0)
-        loss = float(output.fvu.detach())
-        if not np.isfinite(loss):
-            raise SparringError(f"the training loss is {loss} at step {step}; lower lr")
-        # Upstream counts a latent as firing when TopK picks it, even at value 0; here it must be positive.
-        self.fired_at[output.latent_indices[output.latent_acts > 0]] = step
-        if self._calls % self.pieces == 0:
-            self.fvu.append(loss)
-            self.bar.update(self.rows)
-        else:  # pieces of a batch share the batch's variance, so their losses add up to its FVU
-            self.fvu[-1] += loss
-        self._calls += 1
-
-    def summary(self, recipe: Recipe) -> dict[str, Any]:
-        """Steps, rows seen, FVU over the last twentieth of the steps, and the share of latents silent at the end."""
-        window = min(recipe.steps, -(-_DEAD_WINDOW // recipe.batch_rows))
-        tail = self.fvu[-max(1, recipe.steps // 20) :]
-        return {
-            "steps": len(self.fvu),
-            "rows": len(self.fvu) * recipe.batch_rows,
-            "final_fvu": float(np.mean(tail)),
-            "dead_fraction": float((self.fired_at < recipe.steps - window).double().mean()),
-            "dead_window_rows": window * recipe.batch_rows,
-            "optimizer": self.optimizer,
-        }
-
-    def curve(self, recipe: Recipe) -> list[tuple[int, int, float]]:
-        """At most 200 points [step, rows seen, mean FVU since the point before]."""
-        ends = np.unique(np.linspace(0, len(self.fvu), _CURVE_POINTS + 1).round().astype(int))
-        return [
-            (end, end * recipe.batch_rows, float(np.mean(self.fvu[start:end])))
-            for start, end in pairwise(ends.tolist())
-        ]
-
-
 def _scaling(activations: Path, arm: Arm, recipe: Recipe) -> Scaling:
     def measure(site: str) -> float:
         rows = SiteRows(activations, "train", site)
@@ -153,26 +100,22 @@ def _scaling(activations: Path, arm: Arm, recipe: Recipe) -> Scaling:
 
 def _fit(
     config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str
-) -> tuple[SparseCoder, _Watch]:
+) -> tuple[SparseCoder, dict[str, Any], list[tuple[int, int, float]]]:
     with (
         progress(recipe.steps * recipe.batch_rows, desc=f"train {desc}", unit="row") as bar,
         _upstream_contained(),
     ):
         trainer = Trainer(config, order, model)
         (training,) = trainer.saes.values()
-        optimizer = type(trainer.optimizers[0])
-        watch = _Watch(
-            pieces=config.micro_acc_steps,
-            rows=recipe.batch_rows,
-            fired_at=torch.full((training.num_latents,), -1, dtype=torch.long, device=model.device),
-            bar=bar,
-            fvu=[],
-            optimizer=f"{optimizer.__module__}.{optimizer.__qualname__}",  # upstream takes 8-bit Adam where it finds it
-        )
-        training.register_forward_hook(watch, with_kwargs=True)
+        watch = Watch(training, batch_rows=recipe.batch_rows, pieces=config.micro_acc_steps, bar=bar)
         trainer.fit()
+        optimizer = type(trainer.optimizers[0])
         # The coder in memory is not the one to keep: signum is schedule-free, and only what fit() saved is averaged.
-        return SparseCoder.load_from_disk(f"{config.save_dir}/{config.run_name}/{ReplayModel.HOOKPOINT}"), watch
+        coder = SparseCoder.load_from_disk(f"{config.save_dir}/{config.run_name}/{ReplayModel.HOOKPOINT}")
+    if not all(bool(parameter.isfinite().all()) for parameter in coder.parameters()):
+        raise SparringError("the weights are not finite after the last training step; lower lr")
+    # The class is recorded because upstream takes bitsandbytes' 8-bit Adam wherever it can be imported.
+    return coder, {**watch.summary(), "optimizer": f"{optimizer.__module__}.{optimizer.__qualname__}"}, watch.curve()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ def reliability(values: Sequence[Vector], variances: Sequence[Vector]) -> float 
     that do not differ at all. None with fewer than two latents in every group. Definition: methods.md of the project;
     the published study's scorers had 0.12 to 0.34 (3B) and 0.70 to 0.77 (7B).
     """
-    freedom = sum(group.size - 1 for group in values)
+    freedom = sum(group.size - 1 for group in values if group.size)
     if freedom < 1:
         return None
     spread = sum(float(((group - group.mean()) ** 2).sum()) for group in values if group.size) / freedom
