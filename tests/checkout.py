@@ -13,7 +13,7 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 
 @dataclass(frozen=True)
 class Ran:
-    """What one `snakemake` did: exit status, everything it printed, and the jobs it launched, by what became of them."""
+    """What one `snakemake` did: exit status, all it printed, and the jobs it launched, by what became of them."""
 
     status: int
     output: str

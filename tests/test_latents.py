@@ -18,7 +18,7 @@ from sparring.coders.coder import Coder
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.latents import Firings, encode_latents, firing_table
-from sparring.tokens import read_tokens
+from sparring.token_file import read_tokens
 
 
 @pytest.fixture(scope="module")

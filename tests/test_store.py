@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
 def test_scratch_of_a_killed_job_is_swept_and_of_a_living_one_is_not(store: Store) -> None:
     code = (
         "import sys, time; from pathlib import Path; from sparring.store import Store\n"
-        "with Store(Path(sys.argv[1])).scratch() as s: (s / 'half').write_text('x'); print(s, flush=True); time.sleep(60)"
+        "with Store(Path(sys.argv[1])).scratch() as s: (s / 'half').touch(); print(s, flush=True); time.sleep(60)"
     )
     job = subprocess.Popen([sys.executable, "-c", code, str(store.root)], stdout=subprocess.PIPE, text=True)
     assert job.stdout

@@ -1,6 +1,5 @@
 """Another subject by configuration alone: randomly initialised models of two families in a folder, the whole graph."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from checkout import ROOT, Checkout
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from sparring.corpus import read_documents
+from sparring.documents import read_documents
 from sparring.manifest import read_manifest
 from sparring.store import Store
 

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_corpus, tiny_subject
 
@@ -17,7 +17,7 @@ from sparring.errors import SparringError
 from sparring.sources.source import Source
 from sparring.token_file import SPLITS, read_tokens
 from sparring.tokenizer import load_tokenizer
-from sparring.tokens import TokenPlan, split_of, tokenize
+from sparring.tokens import TokenPlan, _Cutter, split_of, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def test_budgets_move_nothing(subjects, corpus, tmp_path):
     assert len(large.of("tuning")) == 0
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(text=st.text(), seed=st.integers(0, 5))
 def test_a_split_depends_on_text_and_seed_alone(text, seed):
     split, u = split_of(text, seed=seed)
@@ -128,6 +129,13 @@ def test_special_tokens_in_a_text_are_masked_and_kept(subjects, tmp_path):
     row, counted = data.tokens[0], data.counted[0]
     assert row[0] == 1 and row[41] == 2 and (row[82:] == 0).all()
     assert np.flatnonzero(counted).tolist() == [*range(1, 41), *range(42, 82)]
+
+
+@pytest.mark.parametrize(("length", "chunks"), [(31, 0), (32, 1), (63, 1), (64, 1), (95, 1), (96, 2), (128, 2)])
+def test_a_last_chunk_is_kept_from_32_tokens_on(subjects, length, chunks):
+    tokens, counted = _Cutter(load_tokenizer(subjects[False]), 64).rows([7] * length)
+    assert tokens.shape == counted.shape == (chunks, 64)
+    assert counted.sum() == (tokens == 7).sum() - chunks  # all but position 0 of each
 
 
 def test_too_few_tokens_says_how_many_there_are(subjects, corpus, tmp_path):

@@ -16,8 +16,8 @@ from sparring.errors import SparringError
 # Calls and decorators without an effect beyond their value, by the last part of their name.
 _HARMLESS = frozenset(
     "compile frozenset set tuple list dict range len min max sorted int float str bool Path ConfigDict Field TypeVar "
-    "field TypeAdapter get_args dataclass cache lru_cache property contextmanager runtime_checkable staticmethod classmethod "
-    "cached_property overload jaxtyped no_grad inference_mode".split()
+    "field TypeAdapter get_args dataclass cache lru_cache property contextmanager runtime_checkable staticmethod "
+    "classmethod cached_property overload jaxtyped no_grad inference_mode".split()
 )
 _HARMLESS_BASES = frozenset(
     "Exception ValueError RuntimeError NamedTuple Protocol TypedDict StrEnum Enum object dict".split()

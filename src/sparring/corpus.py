@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparring.documents import read_documents, write_documents  # noqa: F401 (until test_subjects imports it from there)
+from sparring.documents import write_documents
 from sparring.errors import SparringError
 from sparring.sources.fetch import fetch
 from sparring.sources.source import Source

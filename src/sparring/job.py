@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from sparring.canonical import sha256_file
-from sparring.codedigest import code_digest
+from sparring.canonical import digest, sha256_file
+from sparring.codedigest import reached_code
 from sparring.errors import SparringError
 from sparring.manifest import Manifest, read_manifest
 from sparring.memo import Action, recall, remember
-from sparring.records import write_record
+from sparring.planned import named_files
+from sparring.records import check_planned, write_record
 from sparring.store import Blob, Store, open_store
 
 
@@ -87,12 +88,14 @@ def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> No
 
 def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
     store = open_store()
+    store.register(Path("results"))
     spec = dict(snakemake.params.spec)
-    files = _named(snakemake.input)
+    files = named_files(snakemake.input)
     manifests = {name: manifest for name, path in files.items() if (manifest := read_manifest(path))}
     inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
     action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
-    targets = _named(snakemake.output)
+    check_planned(action)
+    targets = named_files(snakemake.output)
     outputs = recall(store, action)
     if outputs is None:
         with store.scratch() as scratch:
@@ -103,26 +106,15 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
             )
             _limit_threads(snakemake.threads)
             meta = compute(job)
-            _refuse_edited_code(spec, Path(snakemake.scriptdir))
+            code = _unedited_code(spec, Path(snakemake.scriptdir))
             outputs, objects = _put(store, snakemake.rule, out, meta, inputs, targets)
-        remember(store, action, outputs, objects)
+        remember(store, action, outputs, objects, code)
         _log(snakemake, f"{snakemake.rule}: computed, action {action.key}")
     else:
         _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")
     for name, target in targets.items():
         publish(store, outputs[name], target)
         write_record(target, action.key, files)
-
-
-def _named(files: Any) -> dict[str, Path]:
-    # An input that is a list becomes name.0, name.1, ...
-    named: dict[str, Path] = {}
-    for name, value in files.items():
-        if isinstance(value, str):
-            named[name] = Path(value)
-        else:
-            named |= {f"{name}.{index}": Path(path) for index, path in enumerate(value)}
-    return named
 
 
 def _limit_threads(threads: int) -> None:
@@ -150,10 +142,12 @@ def _put(
     return {name: store.put_file(out / name) for name in targets}, []
 
 
-def _refuse_edited_code(spec: Mapping[str, Any], scriptdir: Path) -> None:
+def _unedited_code(spec: Mapping[str, Any], scriptdir: Path) -> dict[str, str]:
     # Recording a result under the digest of code that was edited while it ran would make it stale for ever.
-    if code_digest(scriptdir / spec["script"]) != spec["code"]:
+    code = reached_code(scriptdir / spec["script"])
+    if digest(code) != spec["code"]:
         raise SparringError(f"the code of {spec['script']} was edited while the job ran; run the same command again")
+    return code
 
 
 def _content(path: Path, manifest: Manifest | None) -> str:

@@ -14,7 +14,7 @@ from sparring.coders.coder import Coder
 from sparring.errors import SparringError
 from sparring.progress import progress
 from sparring.sites import parse_site
-from sparring.tokens import Tokens, read_tokens
+from sparring.token_file import Tokens, read_tokens
 
 WINDOW = 32  # tokens of the windows that `windows` counts, the length of the protocol's examples
 _BLOCK = 4096
@@ -26,11 +26,11 @@ class Firings(NamedTuple):
     """Every (sequence, position, latent) with a positive value, sorted by latent, then sequence, then position."""
 
     sequence: np.ndarray
-    """int64 [n], index among the split's sequences."""
+    """int32 [n], index among the split's sequences."""
     position: np.ndarray
-    """int64 [n]."""
+    """int32 [n]."""
     latent: np.ndarray
-    """int64 [n]."""
+    """int32 [n]."""
     value: np.ndarray
     """float16 [n], in the coder's scaled space."""
 
@@ -120,9 +120,9 @@ def _encode(activations: Path, model: Coder, held: Tokens, own: np.ndarray, spli
             row, slot = np.nonzero((half > 0) & counted[start : start + len(x), None])
             parts.append(
                 Firings(
-                    sequence[start + row],
-                    index["position"][start + row].astype(np.int64),
-                    indices[row, slot].astype(np.int64),
+                    sequence[start + row].astype(np.int32),
+                    index["position"][start + row].astype(np.int32),
+                    indices[row, slot].astype(np.int32),
                     half[row, slot],
                 )
             )

@@ -13,6 +13,11 @@ from sparring.canonical import digest, pretty_json
 from sparring.store import Blob, Store
 
 
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """A job's name in logs, records and plans: its rule and its wildcards' values."""
+    return "-".join([rule, *wildcards.values()])
+
+
 @dataclass(frozen=True)
 class Action:
     """All that decides what a job gives."""
@@ -21,6 +26,11 @@ class Action:
     spec: Mapping[str, Any]
     wildcards: Mapping[str, str]
     inputs: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The job's name: its rule and its wildcards' values."""
+        return job_name(self.rule, self.wildcards)
 
     @property
     def key(self) -> str:
@@ -41,10 +51,13 @@ def recall(store: Store, action: Action) -> dict[str, Blob] | None:
     return outputs if all(map(store.has, [*outputs.values(), *referred])) else None
 
 
-def remember(store: Store, action: Action, outputs: Mapping[str, Blob], objects: Sequence[Blob]) -> None:
-    """Records that `action` gave `outputs`, which refer to `objects`."""
+def remember(
+    store: Store, action: Action, outputs: Mapping[str, Blob], objects: Sequence[Blob], code: Mapping[str, str]
+) -> None:
+    """Records that `action`, run by `code` (definition: digest), gave `outputs`, which refer to `objects`."""
     record = {
         "action": asdict(action),
+        "code": dict(code),
         "outputs": {name: asdict(blob) for name, blob in outputs.items()},
         "objects": [asdict(blob) for blob in objects],
     }

@@ -8,7 +8,7 @@ With y a row of the target, y_hat its prediction, e = y - y_hat, N rows and mu t
     mse = sum ||e||^2 / N
 
 The residual is not re-centred, and mu is that of all rows, not of a batch. The interval is the percentile interval of
-VE over resamples of whole documents, mu taken anew in each. See "How each figure is defined" in docs/methods.md.
+VE over resamples of whole documents, mu taken anew in each.
 """
 
 import numpy as np

@@ -4,13 +4,38 @@ The records lie in `results/.sparring/`, so that `rm -r results` takes them alon
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
-from sparring.canonical import pretty_json
+from sparring.canonical import digest, pretty_json
+from sparring.errors import SparringError
+from sparring.memo import Action
 
 RECORDS = Path("results/.sparring")
+_PLAN = "SPARRING_PLAN"
+
+
+def write_plan(specs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Notes, for the jobs of this run, which spec each was planned with; the jobs find it through the environment."""
+    path = RECORDS / "plan.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pretty_json({job: digest(dict(spec)) for job, spec in specs.items()}))
+    os.environ[_PLAN] = str(path.resolve())
+
+
+def check_planned(action: Action) -> None:
+    """Refuses a job whose code or study was edited after the run began: its result would mix two versions.
+
+    Each job parses the Snakefile anew. Where the plan is out of reach (another machine) nothing is checked.
+    """
+    path = Path(os.environ.get(_PLAN, ""))
+    if path.is_file():
+        planned = json.loads(path.read_bytes()).get(action.name)
+        if planned not in (None, digest(dict(action.spec))):
+            raise SparringError("code or study was edited after this run began; run the same command again")
 
 
 def write_record(target: Path, action: str, inputs: Mapping[str, Path]) -> None:
@@ -22,10 +47,19 @@ def write_record(target: Path, action: str, inputs: Mapping[str, Path]) -> None:
     )
 
 
+def last_action(target: Path) -> str | None:
+    """The key of the action that last gave `target`, also where `target` was retracted since."""
+    try:
+        key: str = json.loads(_record(target.as_posix()).read_bytes())["action"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return key
+
+
 def read_records() -> dict[str, list[str] | None]:
     """The files each recorded target was made from; None for a record cut short, which could derive from anything."""
     records: dict[str, list[str] | None] = {}
-    for path in sorted(RECORDS.rglob("*.json")):
+    for path in sorted(RECORDS.glob("results/**/*.json")):
         target = path.relative_to(RECORDS).as_posix().removesuffix(".json")
         try:
             records[target] = list(json.loads(path.read_bytes())["inputs"].values())
@@ -54,8 +88,7 @@ def retract(targets: Iterable[str]) -> list[str]:
     """
     gone = [target for target in reversed(derived_from(targets)) if Path(target).is_file()]
     for target in gone:
-        Path(target).unlink()
-        _record(target).unlink(missing_ok=True)
+        Path(target).unlink()  # its record stays: `why` compares with the last good run
     return gone
 
 

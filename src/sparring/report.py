@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import pretty_json
-from sparring.comparable import ArmInputs, TestPlan
+from sparring.comparable import ArmInputs
 from sparring.figure import draw_figure
 from sparring.headtohead import head_to_head
 from sparring.page import pick_examples, render_page
+from sparring.testplan import TestPlan
 
 FIGURE = "headtohead_autointerp.png"
 
@@ -54,7 +55,7 @@ def write_headtohead(
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
-    """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into the folder `out`; `rows` names the scored tokens."""
+    """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens."""
     first, second = arms
     inputs = {name: arm.inputs(draw, rows) for name, arm in arms.items()}
     result = head_to_head(arms=inputs, order=(first, second), plan=plan, provenance=provenance)

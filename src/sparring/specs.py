@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest, sha256_file
-from sparring.codedigest import code_digest
+from sparring.codedigest import reached_code
 from sparring.sources.source import Source
 from sparring.study import Study
 
@@ -83,13 +83,14 @@ class Specs:
 
     def _spec(self, rule: str, **values: Any) -> dict[str, Any]:
         script = f"{rule}.py"
-        code = _code(self.root / "workflow" / "scripts" / script)
+        code = digest(reached_by(self.root, script))
         return {"script": script, "code": code, "lock": _lock(self.root), **values}
 
 
 @functools.cache
-def _code(script: Path) -> str:
-    return code_digest(script)
+def reached_by(root: Path, script: str) -> dict[str, str]:
+    """The code that a rule's script reaches, definition by definition (sparring.codedigest)."""
+    return reached_code(root / "workflow" / "scripts" / script)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ Layout of a store folder:
     actions/ab/abcdef....json    what one action (code, spec, input contents) gave: see memo.py
     scratch/...                  folders of running jobs; an abandoned one is swept by the next job
     quarantine/...               damaged objects, kept for a look
+    users/...                    the results folders that refer to this store
 
 Objects come into being by a rename, so a reader never sees half of one.
 """
@@ -115,6 +116,18 @@ class Store:
         path = self.action_path(key)
         path.parent.mkdir(exist_ok=True)
         self._place(record, path)
+
+    def register(self, results: Path) -> None:
+        """Notes that the files below `results` need this store's objects: `sparring gc` keeps what they refer to."""
+        note = self.root / "users" / sha256_bytes(str(results.resolve()).encode())[:16]
+        if not note.exists():
+            note.parent.mkdir(exist_ok=True)
+            self._place(f"{results.resolve()}\n".encode(), note)
+
+    def users(self) -> list[Path]:
+        """The results folders that were registered and are still there."""
+        noted = [Path(note.read_text().strip()) for note in sorted((self.root / "users").glob("*"))]
+        return [results for results in noted if results.is_dir()]
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

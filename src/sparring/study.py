@@ -16,11 +16,11 @@ from pydantic.dataclasses import dataclass
 
 from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Kind, Recipe
-from sparring.comparable import TestPlan
 from sparring.errors import SparringError
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
 from sparring.sources.source import Source
+from sparring.testplan import TestPlan
 from sparring.tokens import TokenPlan
 
 _STRICT = ConfigDict(extra="forbid")

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from sparring.documents import read_documents
 from sparring.errors import SparringError
 from sparring.progress import progress
-from sparring.token_file import SPLITS, Tokens, read_tokens  # noqa: F401 (until latents.py imports it from there)
+from sparring.token_file import SPLITS, Tokens
 
 _MIN_CHUNK = 32
 _DOCUMENTS_AT_ONCE = 64

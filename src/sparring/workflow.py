@@ -11,7 +11,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from sparring.errors import SparringError
-from sparring.records import retract
+from sparring.memo import job_name
+from sparring.records import retract, write_plan
 from sparring.specs import Specs
 from sparring.study import Study, read_study
 
@@ -28,8 +29,10 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
 def start(workflow: Any) -> None:
     """Before the first job: retract every result about to be re-derived, with all that derives from it.
 
-    Only in the process that the user started (each job parses the Snakefile too), and not under --touch, which runs no job.
+    Only in the process that the user started (each job parses the Snakefile too), and not under --touch.
     """
     if workflow.exec_mode != ExecMode.DEFAULT or workflow.touch:
         return
-    retract(str(path) for job in workflow.dag.needrun_jobs() for path in job.output)
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.rule.norun]
+    retract(str(path) for job in jobs for path in job.output)
+    write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})

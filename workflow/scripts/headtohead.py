@@ -10,8 +10,8 @@ snakemake: Snakemake  # put here by Snakemake
 
 
 def compute(job: Job) -> Mapping[str, Any]:
-    from sparring.comparable import TestPlan
     from sparring.report import ArmArtifacts, write_headtohead
+    from sparring.testplan import TestPlan
 
     arms = {
         arm: ArmArtifacts(

@@ -1,9 +1,11 @@
-"""Marks for fuzz: true firing positions, and false ones that no rule reading positions alone can tell apart.
+"""Marks for fuzz: true firing positions, and false ones that neither positions, nor text, nor rarity give away.
 
 A false example keeps the TEXT of a firing window and takes the mark PATTERN of another firing window of the same
-latent, one that touches none of this window's firing positions. Both classes then hold the same texts and (up to the few
-patterns that had to be shifted) the same patterns, so that neither text nor pattern alone carries the label: a scorer must
-relate the marks to the explanation. Silent windows are not used: in them fuzz would be detection over again.
+latent, one that touches none of this window's firing positions. Both classes then hold the same texts and the same
+patterns (but for the few that must be shifted), so neither alone carries the label: a scorer has to relate the marks to
+the explanation. Silent windows are not used, as in them fuzz would be detection over again. Among the ways to deal the
+patterns out, the one is taken whose marked tokens are as common as the truly marked ones: most latents fire on rarer
+words, and without this any explanation, however wrong, scored 0.55 (docs/decisions/0004-instrument-tuning.md).
 """
 
 import numpy as np
@@ -13,31 +15,36 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-Marks = Bool[np.ndarray, "examples window"]
+_OVERLAP = 1e6  # dearer than any difference in commonness
 
 
-def false_marks(true: Marks) -> tuple[Marks, Int[np.ndarray, " examples"]]:
-    """A false pattern for each window, and by how many positions it was shifted (`window` where none fits).
+def false_marks(
+    true: Bool[np.ndarray, "windows size"], commonness: Float[np.ndarray, "windows size"]
+) -> tuple[Bool[np.ndarray, "windows size"], Int[np.ndarray, " windows"]]:
+    """A false pattern for each window, and by how many positions it was shifted; no marks at all where none fits.
 
-    Patterns are first dealt out as a permutation that avoids overlap wherever possible (a linear assignment, overlaps
-    as cost); a pattern that still overlaps is moved by the least cyclic shift that clears the window's own firings.
+    The patterns are a permutation of the true ones: the assignment that overlaps least with the windows' own firings,
+    then differs least in the mean `commonness` (log count) of the marked tokens. A pattern that still overlaps is moved
+    by the least cyclic shift that clears it.
     """
-    overlap = true.astype(np.int64) @ true.T.astype(np.int64)
-    _, donor = linear_sum_assignment(overlap)
-    marks, shift = true[donor], np.zeros(len(true), dtype=np.int64)
     size = true.shape[1]
-    for row in np.flatnonzero(overlap[np.arange(len(true)), donor] > 0):
-        shift[row] = size
-        for step in sorted(range(-size // 2, size // 2 + 1), key=abs):
-            moved = np.roll(true[donor[row]], step)
-            if not (moved & true[row]).any():
-                marks[row], shift[row] = moved, abs(step)
+    own = (commonness * true).sum(axis=1) / true.sum(axis=1)
+    under = (commonness @ true.T) / true.sum(axis=1)  # [window, pattern]
+    overlap = true.astype(np.int64) @ true.T.astype(np.int64)
+    row, donor = linear_sum_assignment(_OVERLAP * overlap + np.abs(under - own[:, None]))
+    marks, shift = true[donor], np.zeros(len(true), dtype=np.int64)
+    for clash in np.flatnonzero(overlap[row, donor] > 0):
+        marks[clash] = False
+        for step in sorted(range(-(size // 2), size // 2 + 1), key=abs):
+            moved = np.roll(true[donor[clash]], step)
+            if not (moved & true[clash]).any():
+                marks[clash], shift[clash] = moved, abs(step)
                 break
     return marks, shift
 
 
-def mark_features(marks: Marks) -> Float[np.ndarray, "examples features"]:
-    """What a rule that never reads the text can see: each position, the number of marks, of runs, and where they lie."""
+def mark_features(marks: Bool[np.ndarray, "examples size"]) -> Float[np.ndarray, "examples features"]:
+    """What a rule that never reads the text can see: each position, the number of marks and runs, where they lie."""
     count = marks.sum(axis=1, keepdims=True)
     runs = (marks & ~np.pad(marks, ((0, 0), (1, 0)))[:, :-1]).sum(axis=1, keepdims=True)
     place = np.arange(marks.shape[1]) / marks.shape[1]
@@ -46,16 +53,17 @@ def mark_features(marks: Marks) -> Float[np.ndarray, "examples features"]:
     return np.hstack([marks, count, runs, count / np.maximum(runs, 1), centre, last]).astype(np.float64)
 
 
-def tell_auroc(marks: Marks, label: Bool[np.ndarray, " examples"], group: Int[np.ndarray, " examples"]) -> float:
-    """Cross-validated AUROC of a logistic rule on the mark positions alone; 0.5 is no tell, the gate is 0.55.
+def tell_auroc(
+    marks: Bool[np.ndarray, "examples size"], label: Bool[np.ndarray, " examples"], group: Int[np.ndarray, " examples"]
+) -> float | None:
+    """Cross-validated AUROC of a logistic rule on mark positions alone: 0.5 is no tell, the gate is 0.55.
 
-    Folds keep each `group` (a latent) whole; NaN with fewer than two groups or a single class.
+    Folds keep each `group` (a latent) whole; None with fewer than two groups or one class.
     """
     folds = min(5, len(np.unique(group)))
     if folds < 2 or len(np.unique(label)) < 2:
-        return float("nan")
+        return None
     rule = LogisticRegression(C=1.0, max_iter=1000)
-    score = cross_val_predict(
-        rule, mark_features(marks), label, groups=group, cv=GroupKFold(folds), method="predict_proba"
-    )[:, 1]
-    return float(roc_auc_score(label, score))
+    cut = GroupKFold(folds)
+    score = cross_val_predict(rule, mark_features(marks), label, groups=group, cv=cut, method="predict_proba")
+    return float(roc_auc_score(label, score[:, 1]))

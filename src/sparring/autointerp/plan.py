@@ -1,8 +1,16 @@
-"""What the auto-interp stages are asked to do: frozen plans, part of each artifact's identity. No torch here."""
+"""What the auto-interp stages are asked to do: frozen plans, part of each artifact's identity. No torch here.
 
-from dataclasses import dataclass
+The defaults are those chosen in docs/decisions/0004-instrument-tuning.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from sparring.errors import SparringError
+
+EXPLANATIONS = ("real", "shuffled", "oracle")
+METRICS = ("detection", "fuzz")
 
 
 @dataclass(frozen=True)
@@ -26,36 +34,67 @@ class DrawPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("latents", "strata", "window", "positives", "negatives"):
-            if getattr(self, name) < 1:
-                raise SparringError(f"draw.{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("explainer_share", "upper"):
-            if not 0 < getattr(self, name) <= 1:
-                raise SparringError(f"draw.{name} is {getattr(self, name)}: it must lie in (0, 1]")
+        _at_least_one(self, "draw", "latents", "strata", "window", "positives", "negatives")
+        _share(self, "draw", "upper")
+        if not 0 < self.explainer_share < 1:
+            raise SparringError(f"draw.explainer_share is {self.explainer_share}: it must lie between 0 and 1")
         if self.strata > self.latents:
-            raise SparringError(
-                f"draw.strata is {self.strata}, more than draw.latents = {self.latents}: use fewer strata"
-            )
+            raise SparringError(f"draw.strata is {self.strata}, over draw.latents = {self.latents}: use fewer strata")
 
 
 @dataclass(frozen=True)
 class ExplainPlan:
-    """What an explanation holds: a token list and marked contexts, both read off the pool's firing windows."""
+    """What an explanation holds: a token list and marked contexts, both read off one pool's firings."""
 
     tokens: int = 20
-    """Token strings in the list, by share of the latent's activation they carry."""
+    """Token strings in the list."""
     contexts: int = 10
-    """Firing tokens shown in context."""
+    """Firing tokens shown in context, each from another document."""
     context: int = 12
     """Tokens of left context shown with each of them."""
+    upper: float = 0.7
+    """Share of the firings, strongest first, over which the contexts are spread."""
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "explain", "tokens", "contexts", "context")
+        _share(self, "explain", "upper")
 
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """How explanations are judged."""
+    """How explanations are judged; the fields of the embedding scorer are explained in scorers/embedding.py."""
 
-    metrics: tuple[str, ...] = ("detection", "fuzz")
-    explanations: tuple[str, ...] = ("real", "shuffled", "oracle")
+    metrics: tuple[str, ...] = METRICS
+    explanations: tuple[str, ...] = EXPLANATIONS
+    layer: int = 2
+    """Layer of the embedding model whose hidden states are compared."""
+    sharpness: float = 14.0
+    """How fast similarity falls with the cosine: exp(sharpness * (cosine - 1))."""
+    weight: float = 5.0
+    """What similarity to the contexts weighs beside the token list."""
     batch: int = 64
     """Texts embedded together."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "score", "layer", "batch")
+        for name, known in (("metrics", METRICS), ("explanations", EXPLANATIONS)):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values) or not set(values) <= set(known):
+                raise SparringError(f"score.{name} is {list(values)}: give some of {', '.join(known)}, each once")
+
+
+def draw_plan_of(draw: Mapping[str, Any]) -> DrawPlan:
+    """The plan a draw was made by."""
+    return DrawPlan(**{field.name: draw["plan"][field.name] for field in fields(DrawPlan)})
+
+
+def _at_least_one(plan: object, section: str, *names: str) -> None:
+    for name in names:
+        if getattr(plan, name) < 1:
+            raise SparringError(f"{section}.{name} is {getattr(plan, name)}: it must be at least 1")
+
+
+def _share(plan: object, section: str, name: str) -> None:
+    if not 0 < getattr(plan, name) <= 1:
+        raise SparringError(f"{section}.{name} is {getattr(plan, name)}: it must lie above 0, up to 1")

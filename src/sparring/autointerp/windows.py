@@ -11,12 +11,22 @@ from sparring.errors import SparringError
 
 
 class Firings(Protocol):
-    """What this package needs of `sparring.latents.LatentCache`: sequences of one split, and a latent's firings there."""
+    """What this package needs of a `LatentCache`: the sequences of one split, and where a latent fires there."""
 
-    n_latents: int
-    tokens: Shaped[np.ndarray, "sequences context"]
-    counted: Shaped[np.ndarray, "sequences context"]
-    document: Shaped[np.ndarray, " sequences"]
+    @property
+    def n_latents(self) -> int: ...
+
+    @property
+    def tokens(self) -> np.ndarray: ...
+
+    @property
+    def counted(self) -> np.ndarray: ...
+
+    @property
+    def document(self) -> np.ndarray: ...
+
+    @property
+    def sequence(self) -> np.ndarray: ...
 
     def of(self, latent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(sequence, position, value) of each firing of `latent`."""
@@ -79,7 +89,8 @@ class Pools:
 
 def split_pools(document: np.ndarray, *, share: float, seed: int) -> Pools:
     """Each document goes by its own hash with the seed, so that adding documents moves none."""
-    explainer, scorer = set(), set()
+    explainer: set[int] = set()
+    scorer: set[int] = set()
     for name in np.unique(document).tolist():
         u = int(sha256_bytes(f"pool:{seed}:{name}".encode())[:12], 16) / 16**12
         (explainer if u < share else scorer).add(name)

@@ -1,0 +1,88 @@
+"""The `sparring` command: why, verify, gc. Run it where you run `snakemake`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from sparring.errors import SparringError
+from sparring.store import open_store
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SparringError as error:
+        print(f"sparring: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sparring", description="Questions about runs, and upkeep of the store.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    why = commands.add_parser("why", help="which jobs a target would run, and the reason for each; nothing runs")
+    why.add_argument("target")
+    why.add_argument("--dot", action="store_true", help="the same as a coloured graph for `dot`")
+    why.add_argument(
+        "--configfile", type=Path, action="append", default=[], help="a study other than config/config.yaml"
+    )
+    why.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    why.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
+    why.set_defaults(run=_why)
+    verify = commands.add_parser("verify", help="re-hash the store; damaged objects are named and quarantined")
+    verify.set_defaults(run=_verify)
+    gc = commands.add_parser("gc", help="delete what no result needs any more")
+    gc.add_argument("--dry-run", action="store_true", help="say what would go")
+    gc.add_argument("--keep-days", type=float, default=7.0, metavar="N", help="keep everything younger (default 7)")
+    gc.set_defaults(run=_gc)
+    return parser
+
+
+def _why(options: argparse.Namespace) -> int:
+    from snakemake.exceptions import WorkflowError
+
+    from sparring.planned import planned_jobs
+    from sparring.why import as_dot, as_text, why
+
+    if not options.snakefile.is_file():
+        raise SparringError(f"no {options.snakefile} here; go to the checkout, or name it with --snakefile")
+    config = dict(_pair(entry) for entry in options.config)
+    try:
+        jobs = planned_jobs(options.target, snakefile=options.snakefile, configfiles=options.configfile, config=config)
+    except WorkflowError as error:
+        raise SparringError(str(error)) from None
+    answers = why(jobs, open_store(), root=options.snakefile.resolve().parent)
+    print(as_dot(answers) if options.dot else as_text(answers))
+    return 0
+
+
+def _pair(entry: str) -> tuple[str, object]:
+    key, equals, value = entry.partition("=")
+    if not equals:
+        raise SparringError(f"--config {entry!r}: write KEY=VALUE")
+    return key, yaml.safe_load(value)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from sparring.upkeep import verify
+
+    count, damages = verify(open_store())
+    for damage in damages:
+        print(
+            f"damaged: {damage.sha256}, now {damage.quarantined}; made by {', '.join(damage.makers) or 'nobody known'}"
+        )
+    print(
+        f"{count} objects, {len(damages)} damaged" + ("; the same command as before makes them anew" if damages else "")
+    )
+    return 1 if damages else 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from sparring.upkeep import collect
+
+    number, size = collect(open_store(), keep_days=options.keep_days, dry_run=options.dry_run)
+    print(f"{number} objects, {size / 1e6:.1f} MB {'would go' if options.dry_run else 'deleted'}")
+    return 0

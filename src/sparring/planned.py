@@ -1,0 +1,76 @@
+"""The jobs that a target takes, as Snakemake plans them: rule, spec, wildcards, named files; nothing runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.memo import job_name
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job of the graph. Inputs and outputs are paths relative to the working directory, by name."""
+
+    rule: str
+    spec: Mapping[str, Any]
+    wildcards: Mapping[str, str]
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+    scheduled: bool
+
+    @property
+    def name(self) -> str:
+        """As in logs and records: the rule and its wildcards' values."""
+        return job_name(self.rule, self.wildcards)
+
+
+def named_files(files: Any) -> dict[str, Path]:
+    """Snakemake's named inputs or outputs by name; a list called `x` becomes x.0, x.1, ..."""
+    named: dict[str, Path] = {}
+    for name, value in files.items():
+        if isinstance(value, str):
+            named[name] = Path(value)
+        else:
+            named |= {f"{name}.{index}": Path(path) for index, path in enumerate(value)}
+    return named
+
+
+def planned_jobs(
+    target: str, *, snakefile: Path, configfiles: Sequence[Path] = (), config: Mapping[str, Any] | None = None
+) -> list[PlannedJob]:
+    """The jobs `target` depends on, each after those it needs; `scheduled` tells what Snakemake itself would launch.
+
+    config: as `--config` gives it. Raises Snakemake's WorkflowError for a mistake in the study or an unknown target.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.enums import Quietness, RerunTrigger
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
+
+    triggers = frozenset({RerunTrigger.INPUT, RerunTrigger.MTIME, RerunTrigger.PARAMS})
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+        opened = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=list(configfiles), config=dict(config or {})),
+            workflow_settings=WorkflowSettings(),
+            snakefile=snakefile,
+        )
+        opened.dag(DAGSettings(targets={target}, rerun_triggers=triggers))
+        # The public API prints a plan but hands none out; Snakemake's version is pinned.
+        workflow = opened._workflow
+        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+        workflow._build_dag()
+        dag = workflow.dag
+        return [
+            PlannedJob(
+                rule=job.rule.name,
+                spec=dict(job.params.spec),
+                wildcards=dict(job.wildcards.items()),
+                inputs=named_files(job.input),
+                outputs=named_files(job.output),
+                scheduled=dag.needrun(job),
+            )
+            for level in dag.toposorted()
+            for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
+            if not job.rule.norun
+        ]

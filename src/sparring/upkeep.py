@@ -1,0 +1,79 @@
+"""Upkeep of the store: `sparring verify` re-hashes it, `sparring gc` drops what nothing refers to any more."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import sha256_file
+from sparring.manifest import read_manifest
+from sparring.memo import job_name
+from sparring.progress import progress
+from sparring.store import Store
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A damaged object, where it was put, and the jobs whose results need it."""
+
+    sha256: str
+    quarantined: Path
+    makers: tuple[str, ...]
+
+
+def verify(store: Store) -> tuple[int, list[Damage]]:
+    """Re-hashes every object; damaged ones are quarantined, so that the memo no longer answers with them.
+
+    Returns the number of objects and what was damaged. The makers run again when a target next needs the object.
+    """
+    paths = sorted((store.root / "objects").glob("*/*"))
+    bad = []
+    with progress(sum(path.stat().st_size for path in paths), desc="verify", unit="B") as bar:
+        for path in paths:
+            size = path.stat().st_size
+            if sha256_file(path) != path.name:
+                bad.append(path.name)
+            bar.update(size)
+    makers: dict[str, set[str]] = {}
+    for record in _actions(store).values():
+        for sha256 in _objects(record):
+            makers.setdefault(sha256, set()).add(job_name(record["action"]["rule"], record["action"]["wildcards"]))
+    return len(paths), [Damage(name, store.quarantine(name), tuple(sorted(makers.get(name, ())))) for name in bad]
+
+
+def collect(store: Store, *, keep_days: float, dry_run: bool) -> tuple[int, int]:
+    """Deletes objects and action records that no result needs and that are older than `keep_days`.
+
+    A result is any file that a job put into a working directory which uses this store (`Store.users`). Whatever is
+    younger than `keep_days` stays, which covers jobs that run now. Returns (number of objects, their bytes).
+    """
+    records = _actions(store)
+    before = time.time() - keep_days * 86_400
+    needed = {key for key in records if store.action_path(key).stat().st_mtime > before}
+    kept: set[str] = set()
+    for results in store.users():
+        needed |= {json.loads(path.read_bytes())["action"] for path in results.glob(".sparring/results/**/*.json")}
+        manifests = [read_manifest(path) for path in results.rglob("*.json")]
+        kept |= {blob.sha256 for manifest in manifests if manifest for blob in manifest.files.values()}
+    for key in needed & records.keys():
+        kept |= _objects(records[key])
+    number = size = 0
+    for path in sorted((store.root / "objects").glob("*/*")):
+        stat = path.stat()
+        if path.name not in kept and stat.st_mtime <= before:
+            number, size = number + 1, size + stat.st_size
+            if not dry_run:
+                path.unlink()
+    if not dry_run:
+        for key in records.keys() - needed:
+            store.action_path(key).unlink()
+    return number, size
+
+
+def _actions(store: Store) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_bytes()) for path in sorted((store.root / "actions").glob("*/*.json"))}
+
+
+def _objects(record: dict[str, Any]) -> set[str]:
+    return {blob["sha256"] for blob in (*record["outputs"].values(), *record["objects"])}

@@ -1,0 +1,164 @@
+"""`sparring why TARGET`: before anything runs, what will be computed, what the memo answers, and the reason for each.
+
+For every job the action is worked out with the contents of its inputs where these are known: files on disk that nothing
+will re-derive, and outputs that the memo already has. Downstream of a job that will compute, contents are not known yet;
+there the question is what happens if they come out as last time.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import sha256_file
+from sparring.manifest import read_manifest
+from sparring.memo import Action, recall
+from sparring.planned import PlannedJob
+from sparring.records import last_action
+from sparring.specs import reached_by
+from sparring.store import Store
+
+COMPUTES, ANSWERED, MAYBE, FRESH = "computes", "memo", "memo if upstream stays equal", "up to date"
+_COLOURS = {COMPUTES: "#d55e00", ANSWERED: "#009e73", MAYBE: "#f0e442", FRESH: "#ffffff"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One job: what will become of it, and the reasons, each down to the function, key or file."""
+
+    job: PlannedJob
+    fate: str
+    reasons: tuple[str, ...]
+
+
+def why(jobs: Sequence[PlannedJob], store: Store, *, root: Path) -> list[Answer]:
+    """An answer for each of `jobs` (in an order in which each comes after what it needs)."""
+    contents: dict[Path, str] = {}
+    uncertain: set[Path] = set()
+    answers = []
+    for job in jobs:
+        inputs = {name: _content(path, contents) for name, path in job.inputs.items()}
+        action = Action(job.rule, job.spec, job.wildcards, inputs)
+        last = _last_record(job, store)
+        outputs = recall(store, action)
+        unsure = not uncertain.isdisjoint(job.inputs.values())
+        reasons = tuple(_differences(last, action, root)) if outputs is None or job.scheduled else ()
+        if outputs is None:
+            fate = COMPUTES
+        elif unsure:
+            fate = MAYBE
+        else:
+            fate = ANSWERED if job.scheduled else FRESH
+        known = outputs or (dict.fromkeys(job.outputs) if last is None else last["outputs"])
+        for name, path in job.outputs.items():
+            blob = known.get(name)
+            sha256 = getattr(blob, "sha256", None) or (blob or {}).get("sha256") if blob else None
+            contents[path] = _stored_content(store, sha256, path)
+        if outputs is None or unsure:
+            uncertain.update(job.outputs.values())
+        answers.append(Answer(job, fate, reasons or (_default_reason(fate, last),)))
+    return answers
+
+
+def as_text(answers: Sequence[Answer]) -> str:
+    """A line for each job that is not up to date, with its reasons below; a count at the end."""
+    lines = []
+    for answer in answers:
+        if answer.fate != FRESH:
+            lines.append(f"{answer.job.name}: {answer.fate}")
+            lines += [f"    {reason}" for reason in answer.reasons]
+    counts = {fate: sum(answer.fate == fate for answer in answers) for fate in _COLOURS}
+    return "\n".join([*lines, ", ".join(f"{n} {fate}" for fate, n in counts.items() if n)])
+
+
+def as_dot(answers: Sequence[Answer]) -> str:
+    """The graph for `dot`, each job coloured by its fate, its first reason as the second line."""
+    makers = {path: answer.job.name for answer in answers for path in answer.job.outputs.values()}
+    lines = ["digraph why {", '  graph [bgcolor=white]; node [shape=box, style="filled,rounded", fontname=sans];']
+    for answer in answers:
+        label = answer.job.name if answer.fate == FRESH else f"{answer.job.name}\\n{_short(answer.reasons[0])}"
+        lines.append(
+            f"  {json.dumps(answer.job.name)} [fillcolor={json.dumps(_COLOURS[answer.fate])}, label={_dq(label)}];"
+        )
+        before = sorted({makers[path] for path in answer.job.inputs.values() if path in makers})
+        lines += [f"  {json.dumps(name)} -> {json.dumps(answer.job.name)};" for name in before]
+    return "\n".join([*lines, "}"])
+
+
+def _content(path: Path, contents: Mapping[Path, str]) -> str:
+    return contents[path] if path in contents else _file_content(path)
+
+
+def _file_content(path: Path) -> str:
+    manifest = read_manifest(path)
+    return manifest.content if manifest else sha256_file(path)
+
+
+def _stored_content(store: Store, sha256: str | None, path: Path) -> str:
+    if sha256 is None or not store.path(sha256).exists():
+        return f"unknown: {path}"
+    return _file_content(store.path(sha256))
+
+
+def _last_record(job: PlannedJob, store: Store) -> dict[str, Any] | None:
+    for path in job.outputs.values():
+        key = last_action(path)
+        if key and store.action_path(key).exists():
+            record: dict[str, Any] = json.loads(store.action_path(key).read_bytes())
+            return record
+    return None
+
+
+def _differences(last: dict[str, Any] | None, action: Action, root: Path) -> list[str]:
+    if last is None:
+        return []
+    before = last["action"]
+    found = []
+    if before["spec"]["code"] != action.spec["code"]:
+        now = reached_by(root, action.spec["script"])
+        found += [f"code: {text}" for text in _changed(last["code"], now)]
+    if before["spec"]["lock"] != action.spec["lock"]:
+        found.append("environment: the lock file changed")
+    skip = ("code", "lock")
+    old, new = ({k: v for k, v in _flat(spec).items() if k not in skip} for spec in (before["spec"], action.spec))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            found.append(f"study: {key}: {old.get(key, 'absent')!r} -> {new.get(key, 'absent')!r}")
+    for name in sorted(before["inputs"].keys() | action.inputs.keys()):
+        if before["inputs"].get(name) != action.inputs.get(name):
+            found.append(f"input: {name} has other contents")
+    return found
+
+
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    words = {(True, True): "changed", (True, False): "is gone", (False, True): "is new"}
+    return [
+        f"{name.replace(':', '.')} {words[name in old, name in new]}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}.{name}".lstrip(".")).items()}
+
+
+def _default_reason(fate: str, last: dict[str, Any] | None) -> str:
+    if fate == FRESH:
+        return "nothing changed"
+    if fate == MAYBE:
+        return "upstream of it something computes"
+    if fate == ANSWERED:
+        return "its result is not in place, or older than an input; the store has it"
+    return "never computed before" if last is None else "an object of its result is missing from the store"
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= 48 else f"{reason[:47]}…"
+
+
+def _dq(text: str) -> str:
+    return '"' + text.replace('"', "'") + '"'
