@@ -71,9 +71,8 @@ def _verify(options: argparse.Namespace) -> int:
 
     count, damages = verify(open_store())
     for damage in damages:
-        print(
-            f"damaged: {damage.sha256}, now {damage.quarantined}; made by {', '.join(damage.makers) or 'nobody known'}"
-        )
+        makers = ", ".join(damage.makers) or "nobody known"
+        print(f"damaged: {damage.sha256}, now {damage.quarantined}; made by {makers}")
     print(
         f"{count} objects, {len(damages)} damaged" + ("; the same command as before makes them anew" if damages else "")
     )

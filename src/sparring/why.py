@@ -1,8 +1,7 @@
 """`sparring why TARGET`: before anything runs, what will be computed, what the memo answers, and the reason for each.
 
-For every job the action is worked out with the contents of its inputs where these are known: files on disk that nothing
-will re-derive, and outputs that the memo already has. Downstream of a job that will compute, contents are not known yet;
-there the question is what happens if they come out as last time.
+For every job the action is worked out from the contents of its inputs, which are known where the memo already has them.
+Downstream of a job that will compute they are not; there the question is what happens if they come out as last time.
 """
 
 import json
@@ -17,7 +16,7 @@ from sparring.memo import Action, recall
 from sparring.planned import PlannedJob
 from sparring.records import last_action
 from sparring.specs import reached_by
-from sparring.store import Store
+from sparring.store import Blob, Store
 
 COMPUTES, ANSWERED, MAYBE, FRESH = "computes", "memo", "memo if upstream stays equal", "up to date"
 _COLOURS = {COMPUTES: "#d55e00", ANSWERED: "#009e73", MAYBE: "#f0e442", FRESH: "#ffffff"}
@@ -95,10 +94,12 @@ def _file_content(path: Path) -> str:
     return manifest.content if manifest else sha256_file(path)
 
 
-def _stored_content(store: Store, sha256: str | None, path: Path) -> str:
-    if sha256 is None or not store.path(sha256).exists():
-        return f"unknown: {path}"
-    return _file_content(store.path(sha256))
+def _stored_content(store: Store, blob: Blob | None, path: Path) -> str:
+    return _file_content(store.path(blob.sha256)) if blob and store.has(blob) else f"unknown: {path}"
+
+
+def _outputs_of(record: dict[str, Any] | None) -> dict[str, Blob]:
+    return {name: Blob(**blob) for name, blob in record["outputs"].items()} if record else {}
 
 
 def _last_record(job: PlannedJob, store: Store) -> dict[str, Any] | None:
