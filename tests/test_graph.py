@@ -65,13 +65,12 @@ def test_nothing_to_be_done_and_nothing_computed_without_results(copy: Checkout,
 def test_a_comment_a_docstring_and_a_touch_trigger_nothing(copy: Checkout) -> None:
     for path in [*(copy.code / "src").rglob("*.py"), *(copy.code / "workflow").rglob("*.py")]:
         path.write_text(path.read_text() + "\n# a remark\n")
-    copy.edit("src/sparring/latents.py", '"""', '"""Reworded. ') if False else None
+    copy.edit("src/sparring/tokens.py", "def tokenize(", "def  tokenize(")
     assert "Nothing to be done" in copy.run(HEADLINE, *MINI).output
 
 
 def test_a_fix_in_the_latent_reader_leaves_activations_and_coders_alone(copy: Checkout) -> None:
-    file = copy.code / "src/sparring/latent_cache.py"
-    file.write_text(file.read_text() + "\nBEHAVIOUR = 1\n")
+    copy.edit("src/sparring/latent_cache.py", "if not 0 <= latent <", "if not -1 < latent <")
     ran = copy.run(HEADLINE, *MINI, "-n")
     assert ran.status == 0
     for job in ("Training", "Activations", "Tokens", "Subject model"):

@@ -81,3 +81,13 @@ def test_scratch_of_a_killed_job_is_swept_and_of_a_living_one_is_not(store: Stor
                 break
         time.sleep(0.1)
     assert not folder.exists()
+
+
+def test_jobs_that_start_together_do_not_sweep_each_other(store: Store) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sparring.store import Store\n"
+        "for _ in range(200):\n"
+        "    with Store(Path(sys.argv[1])).scratch() as s: (s / 'out').mkdir()"
+    )
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(store.root)]) for _ in range(3)]
+    assert [job.wait() for job in jobs] == [0, 0, 0]

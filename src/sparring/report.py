@@ -33,7 +33,7 @@ class ArmArtifacts:
         return ArmInputs(
             scores=self.scores / "scores.parquet",
             score_meta=self.score_meta,
-            coder={**self.coder, "digest": self.coder_digest},
+            coder={**self.coder["arm"], "n_latents": self.coder["n_latents"], "digest": self.coder_digest},
             recon=self.recon,
             draw=draw,
             rows=rows,

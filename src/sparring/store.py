@@ -134,16 +134,17 @@ class Store:
         """An empty folder on the store's file system, gone afterwards; sweeps those of killed jobs first."""
         self._sweep()
         folder = Path(tempfile.mkdtemp(dir=self.root / "scratch"))
-        with (folder / ".lock").open("w") as lock:
+        with (folder / ".locking").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / ".locking").rename(folder / ".lock")  # only now, held, may a sweep look at it
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _sweep(self) -> None:
-        # The kernel drops a killed job's lock, so a folder whose lock can be had belongs to nobody. A folder without a
-        # lock file may be another job's in the moment between its two first steps: it is left for a later sweep.
+        # The kernel drops a killed job's lock, so a folder whose lock can be had belongs to nobody. A job killed in the
+        # moment before it had its lock leaves an empty folder, which costs nothing.
         for lock_path in (self.root / "scratch").glob("*/.lock"):
             with contextlib.suppress(OSError), lock_path.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

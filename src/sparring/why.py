@@ -49,11 +49,9 @@ def why(jobs: Sequence[PlannedJob], store: Store, *, root: Path) -> list[Answer]
             fate = MAYBE
         else:
             fate = ANSWERED if job.scheduled else FRESH
-        known = outputs or (dict.fromkeys(job.outputs) if last is None else last["outputs"])
+        expected = outputs or _outputs_of(last)
         for name, path in job.outputs.items():
-            blob = known.get(name)
-            sha256 = getattr(blob, "sha256", None) or (blob or {}).get("sha256") if blob else None
-            contents[path] = _stored_content(store, sha256, path)
+            contents[path] = _stored_content(store, expected.get(name), path)
         if outputs is None or unsure:
             uncertain.update(job.outputs.values())
         answers.append(Answer(job, fate, reasons or (_default_reason(fate, last),)))
