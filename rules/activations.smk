@@ -8,14 +8,14 @@ rule tokens:
         corpus=rules.corpus.output.manifest,
     output:
         manifest="results/tokens.json",
-    params:
-        spec=lambda w: specs.tokens(),
     log:
         "logs/tokens.log",
     benchmark:
         "results/benchmarks/tokens.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.tokens(),
     message:
         "Tokens, split by document"
     script:
@@ -28,17 +28,17 @@ rule activations:
         tokens=rules.tokens.output.manifest,
     output:
         manifest="results/activations.json",
-    params:
-        spec=lambda w: specs.activations(),
     log:
         "logs/activations.log",
     benchmark:
         "results/benchmarks/activations.tsv"
+    conda:
+        "../envs/cpu.yaml"
     threads: 16
     resources:
         mem_mb=6000,
-    conda:
-        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.activations(),
     message:
         "Activations of {params.spec[sites]} in one forward pass"
     script:

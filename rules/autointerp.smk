@@ -9,14 +9,14 @@ rule draw:
         latents=expand(rules.latents.output.manifest, arm=study.compare),
     output:
         result="results/draw.json",
-    params:
-        spec=lambda w: specs.draw(),
     log:
         "logs/draw.log",
     benchmark:
         "results/benchmarks/draw.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.draw(),
     message:
         "Drawing {params.spec[plan][latents]} latents an arm"
     script:
@@ -31,14 +31,14 @@ rule explain:
         draw=rules.draw.output.result,
     output:
         manifest="results/explanations/{arm}.json",
-    params:
-        spec=lambda w: specs.explain(w.arm),
     log:
         "logs/explain-{arm}.log",
     benchmark:
         "results/benchmarks/explain-{arm}.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.explain(w.arm),
     message:
         "Explaining latents of {wildcards.arm}"
     script:
@@ -55,16 +55,16 @@ rule score:
         scorer=rules.scorer.output.manifest,
     output:
         manifest="results/scores/{arm}.json",
-    params:
-        spec=lambda w: specs.score(w.arm),
     log:
         "logs/score-{arm}.log",
     benchmark:
         "results/benchmarks/score-{arm}.tsv"
-    resources:
-        mem_mb=2000,
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.score(w.arm),
     message:
         "Scoring explanations of {wildcards.arm}"
     script:

@@ -8,16 +8,16 @@ rule coder:
         activations=rules.activations.output.manifest,
     output:
         manifest="results/coders/{arm}.json",
-    params:
-        spec=lambda w: specs.coder(w.arm),
     log:
         "logs/coder-{arm}.log",
     benchmark:
         "results/benchmarks/coder-{arm}.tsv"
-    resources:
-        mem_mb=3000,
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        spec=lambda w: specs.coder(w.arm),
     message:
         "Training {wildcards.arm}"
     script:
@@ -30,16 +30,16 @@ rule recon:
         coder=rules.coder.output.manifest,
     output:
         result="results/recon/{arm}.json",
-    params:
-        spec=lambda w: specs.recon(),
     log:
         "logs/recon-{arm}.log",
     benchmark:
         "results/benchmarks/recon-{arm}.tsv"
-    resources:
-        mem_mb=2000,
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.recon(),
     message:
         "Reconstruction by {wildcards.arm}"
     script:
@@ -53,16 +53,16 @@ rule latents:
         coder=rules.coder.output.manifest,
     output:
         manifest="results/latents/{arm}.json",
-    params:
-        spec=lambda w: specs.latents(),
     log:
         "logs/latents-{arm}.log",
     benchmark:
         "results/benchmarks/latents-{arm}.tsv"
-    resources:
-        mem_mb=2000,
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.latents(),
     message:
         "Latents of {wildcards.arm}"
     script:

@@ -16,14 +16,14 @@ rule headtohead:
         page="results/headtohead_autointerp.md",
         svg="results/headtohead_autointerp.svg",
         png="results/headtohead_autointerp.png",
-    params:
-        spec=lambda w: specs.headtohead(),
     log:
         "logs/headtohead.log",
     benchmark:
         "results/benchmarks/headtohead.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.headtohead(),
     message:
         "Head to head: {params.spec[compare]}"
     script:

@@ -7,16 +7,16 @@ rule subject:
         source=specs.local_files(study.subject.source),
     output:
         manifest="results/subject.json",
-    params:
-        spec=lambda w: specs.subject(),
     log:
         "logs/subject.log",
     benchmark:
         "results/benchmarks/subject.tsv"
-    resources:
-        mem_mb=3000,
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        spec=lambda w: specs.subject(),
     message:
         "Subject model {params.spec[source][uri]}"
     script:
@@ -28,14 +28,14 @@ rule corpus:
         source=specs.local_files(study.corpus.source),
     output:
         manifest="results/corpus.json",
-    params:
-        spec=lambda w: specs.corpus(),
     log:
         "logs/corpus.log",
     benchmark:
         "results/benchmarks/corpus.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.corpus(),
     message:
         "Corpus {params.spec[source][uri]}"
     script:
@@ -47,14 +47,14 @@ rule scorer:
         source=specs.local_files(study.scorer.source),
     output:
         manifest="results/scorer.json",
-    params:
-        spec=lambda w: specs.scorer(),
     log:
         "logs/scorer.log",
     benchmark:
         "results/benchmarks/scorer.tsv"
     conda:
         "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.scorer(),
     message:
         "Scorer model {params.spec[source][uri]}"
     script:
