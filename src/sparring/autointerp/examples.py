@@ -45,7 +45,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Examples:
-    """Scorer-pool windows of one latent: `positive` ones, where it fires at `true` (peak value `peak`), and silent ones.
+    """Scorer-pool windows of one latent: `positive` ones, firing at `true` (peak value `peak`), and silent ones.
 
     Row `i` of `false` marks positive window `i` wrongly, where `placed[i]`; see marks.py.
     """
