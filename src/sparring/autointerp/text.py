@@ -27,7 +27,7 @@ class TokenText:
         return str(self._tokenizer.decode(self._anchor + ids, clean_up_tokenization_spaces=False))
 
     def window(self, ids: Int[np.ndarray, " n"]) -> tuple[str, Int[np.ndarray, " bounds"]]:
-        """The text of `ids` and n + 1 bounds: token `i` is `text[bounds[i] : bounds[i + 1]]`, or empty in a character."""
+        """The text of `ids` and n + 1 bounds: token `i` is `text[bounds[i] : bounds[i + 1]]`, empty in a character."""
         listed = ids.tolist()
         text = self._decode(listed)[self._offset :]
         bounds = [0]
