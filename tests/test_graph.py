@@ -13,7 +13,7 @@ from checkout import Checkout
 HEADLINE = "results/headtohead_autointerp.json"
 MINI = ("--configfile", "config/studies/mini.yaml")
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

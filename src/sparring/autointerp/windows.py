@@ -1,7 +1,7 @@
 """Windows of a split's sequences, the two document pools, and where a latent fires among the windows."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -10,6 +10,7 @@ from sparring.canonical import digest, sha256_bytes
 from sparring.errors import SparringError
 
 
+@runtime_checkable
 class Firings(Protocol):
     """What this package needs of a `LatentCache`: the sequences of one split, and where a latent fires there."""
 

@@ -1,0 +1,97 @@
+"""Explanations and scores of planted latents: right ones score far above shuffled ones, and what is wrong is caught."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from autointerp_data import GROUPS, WordText, planted
+
+from sparring.autointerp.examples import Protocol, draw_examples
+from sparring.autointerp.explain import Explainer, repeated, require_no_leak
+from sparring.autointerp.judge import Judge
+from sparring.autointerp.plan import DrawPlan, ExplainPlan
+from sparring.autointerp.rows import SCHEMA, latent_rows, to_table
+from sparring.autointerp.score import derangement
+from sparring.autointerp.scorers.embedding import EmbeddingScorer
+from sparring.errors import SparringError
+from sparring.stats.auroc import auroc
+
+PLAN = DrawPlan(latents=4, strata=1, positives=12, negatives=12)
+
+
+class ListScorer(EmbeddingScorer):
+    """The scorer's token list alone: no model to load."""
+
+    def __init__(self) -> None:
+        pass
+
+    def embed(self, texts: Any, bounds: Any) -> list[np.ndarray]:
+        return [np.zeros((len(cut) - 1, 1), dtype=np.float32) for cut in bounds]
+
+    def score(self, explanation: Any, contexts: Any, words: Any, vectors: Any) -> np.ndarray:
+        shares = dict(explanation["tokens"])
+        return np.array([[shares.get(word, 0.0) for word in text] for text in words])
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[dict[str, Any]]:
+    cache, words = planted()
+    protocol, text = Protocol.of(cache, PLAN), WordText(words)
+    examples = {latent: draw_examples(protocol, latent) for latent in range(len(GROUPS))}
+    pools = {"real": protocol.pools.explainer, "oracle": protocol.pools.scorer}
+    made = {
+        kind: {str(i): Explainer(protocol, pool, text, ExplainPlan()).explain(i) for i in examples}
+        for kind, pool in pools.items()
+    }
+    require_no_leak(made["real"], protocol.pools.scorer)
+    told = Judge(protocol, text, ListScorer(), examples, made)
+    rows: list[dict[str, Any]] = []
+    for latent in examples:
+        for kind, by in (("real", latent), ("oracle", latent), ("shuffled", (latent + 1) % len(GROUPS))):
+            fit = told.fit(latent, "oracle" if kind == "oracle" else "real", by)
+            for metric in ("detection", "fuzz"):
+                named = {"arm": "sae", "latent": latent, "explanation": kind, "explained_by": by}
+                rows += latent_rows(protocol, examples[latent], fit, metric=metric, **named)
+    return rows
+
+
+def mean_auroc(rows: list[dict[str, Any]], metric: str, kind: str) -> float:
+    found = []
+    for latent in range(len(GROUPS)):
+        mine = [r for r in rows if (r["metric"], r["explanation"], r["latent"]) == (metric, kind, latent)]
+        found.append(auroc(np.array([r["label"] for r in mine]), np.array([r["score"] for r in mine])).value)
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("metric", ["detection", "fuzz"])
+def test_right_explanations_stand_far_above_shuffled_ones(scored: list[dict[str, Any]], metric: str) -> None:
+    assert mean_auroc(scored, metric, "oracle") > 0.95
+    assert mean_auroc(scored, metric, "real") > 0.95
+    assert 0.35 < mean_auroc(scored, metric, "shuffled") < 0.65
+
+
+def test_rows_have_the_schema_and_stand_once(scored: list[dict[str, Any]]) -> None:
+    table = to_table(scored)
+    assert table.schema == SCHEMA
+    keys = {(r["metric"], r["explanation"], r["latent"], r["example"]) for r in scored}
+    assert len(keys) == table.num_rows
+
+
+def test_an_explanation_from_a_scorer_document_is_refused() -> None:
+    leaked = {"7": {"contexts": [{"document": 12}]}}
+    with pytest.raises(SparringError, match="latent 7 shows document 12"):
+        require_no_leak(leaked, frozenset({12}))
+
+
+def test_copied_explanations_are_counted() -> None:
+    texts = {"0": "dots", "1": "dots", "2": "dots", "3": "days", "4": "days", "5": "own"}
+    assert repeated(texts) == {"duplicate_explanations": 2, "copied_explanations": 5}
+
+
+def test_shuffling_leaves_nobody_their_own() -> None:
+    for seed in range(30):
+        order = derangement(6, np.random.default_rng(seed))
+        assert sorted(order) == list(range(6))
+        assert all(i != other for i, other in enumerate(order))
+    with pytest.raises(SparringError, match="at least 2"):
+        derangement(1, np.random.default_rng(0))
