@@ -15,7 +15,8 @@ from sparring.coders.upstream import SparseCoder, SparseCoderConfig
 READ, WRITE = "layers.1.mlp.in", "layers.1.mlp.out"
 SAE = Arm("sae", "sae", WRITE, WRITE)
 TRANSCODER = Arm("transcoder", "skip-transcoder", READ, WRITE)
-ARMS = (SAE, TRANSCODER)
+PLAIN = Arm("plain", "transcoder", READ, WRITE)
+ARMS = (SAE, TRANSCODER, PLAIN)
 CONTEXT = 40
 D = 16
 
@@ -70,8 +71,8 @@ def tiny_activations(folder: Path, *, train: int = 1024, sequences: int = 12, dt
 
 def random_coder(arm: Arm, *, width: int = 64, k: int = 4, d: int = D, seed: int = 0) -> SparseCoder:
     """A coder whose every parameter is drawn at random, none zero."""
-    transcode = arm.kind == "skip-transcoder"
-    config = SparseCoderConfig(num_latents=width, k=k, transcode=transcode, skip_connection=transcode)
+    transcode, skip = arm.kind != "sae", arm.kind == "skip-transcoder"
+    config = SparseCoderConfig(num_latents=width, k=k, transcode=transcode, skip_connection=skip)
     coder = SparseCoder(d, config).requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for parameter in coder.parameters():

@@ -17,6 +17,7 @@ from sparring.errors import SparringError
 
 SCALINGS = {
     "sae": Scaling(input_rms=3.1, output_rms=3.1, input_scale=4.0, output_scale=4.0),
+    "transcoder": Scaling(input_rms=60.0, output_rms=0.13, input_scale=64.0, output_scale=0.125),
     "skip-transcoder": Scaling(input_rms=60.0, output_rms=0.13, input_scale=64.0, output_scale=0.125),
 }
 

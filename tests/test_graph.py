@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 
+from sparring.runs import hold_folder
+
 HEADLINE = "results/headtohead_autointerp.json"
 MINI = ("--configfile", "config/studies/mini.yaml")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,22 @@ def test_a_fix_in_the_latent_reader_leaves_activations_and_coders_alone(copy: Ch
     assert "Drawing" in ran.output
 
 
+def test_another_kind_of_coder_runs_no_forward_pass(copy: Checkout) -> None:
+    arm = "coders={plain: {kind: transcoder, read: mlp.in, write: mlp.out}}"
+    ran = copy.run("results/recon/plain.json", *MINI, "--config", arm, "recipe={tokens: 8192}")
+    assert ran.status == 0, ran.output
+    assert ran.computed == {"coder-plain", "recon-plain"}
+    assert not ran.recalled
+
+
+def test_a_second_run_in_the_same_folder_is_refused(copy: Checkout) -> None:
+    with hold_folder(copy.work):
+        ran = copy.run("results/coders/sae.json", *MINI, "--config", "recipe={seed: 9}")
+    assert ran.status != 0
+    assert f"another run (process {os.getpid()}) is at work in {copy.work}" in ran.output
+    assert (copy.work / HEADLINE).exists()
+
+
 def test_the_dag_can_be_drawn(copy: Checkout) -> None:
     done = subprocess.run(
         copy.command(HEADLINE, *MINI, "--dag"), env=copy.environment(), cwd=copy.code, capture_output=True, text=True
@@ -122,7 +140,6 @@ def test_killed_in_the_middle_of_training_the_same_command_finishes(tmp_path: Pa
     assert run.poll() is None
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    subprocess.run(copy.command(target, *MINI, *seed, "--unlock"), env=copy.environment(), cwd=copy.code, check=True)
     ran = copy.run(target, *MINI, *seed)
     assert ran.status == 0, ran.output
     assert ran.computed == {"coder-sae"}
@@ -165,7 +182,6 @@ def test_a_wrong_hash_is_named_with_the_found_one(copy: Checkout) -> None:
     assert "5b95851c5cc736ce561da7508cdeca4627f4aa08aa3815ecc1c45b2c6dc8163d" in ran.output
 
 
-@pytest.mark.slow
 def test_twice_from_nothing_is_byte_equal(tmp_path: Path, mini: Checkout) -> None:
     again = Checkout.make(tmp_path, tmp_path / "store")
     ran = again.run(HEADLINE, *MINI)

@@ -1,5 +1,6 @@
 """Another subject by configuration alone: randomly initialised models of two families in a folder, the whole graph."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,16 @@ def test_a_random_model_in_a_folder_goes_through_the_whole_graph(
     study["recipe"] |= {"width": 128, "k": 8}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     checkout = Checkout.make(tmp_path, store)
-    ran = checkout.run("results/latents/sae.json", "--configfile", str(tmp_path / "study.yaml"))
+    headline = ("results/headtohead_autointerp.json", "--configfile", str(tmp_path / "study.yaml"))
+    ran = checkout.run(*headline)
     assert ran.status == 0, ran.output
+    result = json.loads(checkout.result("headtohead_autointerp.json"))
+    assert result["arms"]["transcoder"]["read_site"] == "layers.1.mlp.in"
+    assert result["verdict"]
     ran = checkout.run("results/activations.json", "--configfile", str(tmp_path / "study.yaml"), "--config", "layer=2")
     assert ran.status != 0
     assert "layers.2" in ran.output
     (tmp_path / "model" / "model.safetensors").touch()
-    ran = checkout.run("results/latents/sae.json", "--configfile", str(tmp_path / "study.yaml"))
+    ran = checkout.run(*headline)
     assert ran.status == 0
     assert not ran.computed

@@ -20,7 +20,8 @@ from sparring.errors import SparringError
 from sparring.manifest import Manifest, read_manifest
 from sparring.memo import Action, recall, remember
 from sparring.planned import named_files
-from sparring.records import check_planned, write_record
+from sparring.records import write_record
+from sparring.runs import check_planned
 from sparring.store import Blob, Store, open_store
 
 
@@ -112,6 +113,7 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
         _log(snakemake, f"{snakemake.rule}: computed, action {action.key}")
     else:
         _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")
+    check_planned(action)
     for name, target in targets.items():
         publish(store, outputs[name], target)
         write_record(target, action.key, files)

@@ -4,38 +4,13 @@ The records lie in `results/.sparring/`, so that `rm -r results` takes them alon
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
-from sparring.canonical import digest, pretty_json
-from sparring.errors import SparringError
-from sparring.memo import Action
+from sparring.canonical import pretty_json
 
 RECORDS = Path("results/.sparring")
-_PLAN = "SPARRING_PLAN"
-
-
-def write_plan(specs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Notes, for the jobs of this run, which spec each was planned with; the jobs find it through the environment."""
-    path = RECORDS / "plan.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pretty_json({job: digest(dict(spec)) for job, spec in specs.items()}))
-    os.environ[_PLAN] = str(path.resolve())
-
-
-def check_planned(action: Action) -> None:
-    """Refuses a job whose code or study was edited after the run began: its result would mix two versions.
-
-    Each job parses the Snakefile anew. Where the plan is out of reach (another machine) nothing is checked.
-    """
-    path = Path(os.environ.get(_PLAN, ""))
-    if path.is_file():
-        planned = json.loads(path.read_bytes()).get(action.name)
-        if planned not in (None, digest(dict(action.spec))):
-            raise SparringError("code or study was edited after this run began; run the same command again")
 
 
 def write_record(target: Path, action: str, inputs: Mapping[str, Path]) -> None:

@@ -12,7 +12,8 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from sparring.errors import SparringError
 from sparring.memo import job_name
-from sparring.records import retract, write_plan
+from sparring.records import retract
+from sparring.runs import hold_folder, write_plan
 from sparring.specs import Specs
 from sparring.study import Study, read_study
 
@@ -33,6 +34,10 @@ def start(workflow: Any) -> None:
     """
     if workflow.exec_mode != ExecMode.DEFAULT or workflow.touch:
         return
+    try:
+        workflow.held_by_this_run = hold_folder(Path.cwd())  # for as long as the process lives
+    except SparringError as error:
+        raise WorkflowError(str(error)) from None
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.rule.norun]
     retract(str(path) for job in jobs for path in job.output)
     write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})

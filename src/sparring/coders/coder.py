@@ -46,7 +46,7 @@ class Coder:
 
     @property
     def kind(self) -> Kind:
-        """ "sae" or "skip-transcoder"."""
+        """ "sae", "transcoder" or "skip-transcoder"."""
         return self.arm.kind
 
     @property

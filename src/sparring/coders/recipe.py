@@ -5,7 +5,7 @@ from typing import Literal
 
 from sparring.errors import SparringError
 
-Kind = Literal["sae", "skip-transcoder"]
+Kind = Literal["sae", "transcoder", "skip-transcoder"]
 Optimizer = Literal["adam", "signum", "muon"]
 
 
@@ -13,7 +13,8 @@ Optimizer = Literal["adam", "signum", "muon"]
 class Arm:
     """One side of a comparison: which tensor a coder reads and which it writes.
 
-    An SAE reads and writes one site; a skip transcoder reads one site and predicts another.
+    An SAE reads and writes one site; a transcoder reads one site and predicts another, a skip transcoder with an affine
+    map beside its latents.
     """
 
     name: str

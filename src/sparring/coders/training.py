@@ -63,9 +63,13 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
 
 def trainer_config(arm: Arm, recipe: Recipe, *, d: int, save_dir: Path) -> TrainConfig:
     """sparsify's configuration for a recipe: one sequence of `batch_rows` rows a step, one save, at the end."""
-    transcode = arm.kind == "skip-transcoder"
     return TrainConfig(
-        sae=SparseCoderConfig(num_latents=recipe.width, k=recipe.k, transcode=transcode, skip_connection=transcode),
+        sae=SparseCoderConfig(
+            num_latents=recipe.width,
+            k=recipe.k,
+            transcode=arm.kind != "sae",
+            skip_connection=arm.kind == "skip-transcoder",
+        ),
         batch_size=1,
         micro_acc_steps=_pieces(recipe.batch_rows, recipe.k * d * 4),
         optimizer=recipe.optimizer,

@@ -13,7 +13,7 @@ def reliability(values: Sequence[Vector], variances: Sequence[Vector]) -> float 
     `values` and `variances` hold one vector a group (an arm), entry by entry for the same latents: their figures and
     the sampling variances of these. The variance across latents is pooled within the groups, so that a difference
     between the arms is not taken for reliability. Below 0 (more noise than spread) it is clipped to 0, as are latents
-    that do not differ at all. None with fewer than two latents in every group. Definition: methods.md of the project;
+    that do not differ at all. None with fewer than two latents in every group. Definition: docs/methods.md;
     the published study's scorers had 0.12 to 0.34 (3B) and 0.70 to 0.77 (7B).
     """
     freedom = sum(group.size - 1 for group in values if group.size)
