@@ -1,6 +1,6 @@
 """Sparring: from text and a language model to a verdict between sparse coders. Study: config/config.yaml."""
 
-from sparring.workflow import start
+from sparring.workflow import mend, start
 
 
 include: "rules/study.smk"
@@ -13,6 +13,10 @@ include: "rules/headtohead.smk"
 
 onstart:
     start(workflow)
+
+
+onerror:
+    mend(workflow)
 
 
 rule all:

@@ -47,6 +47,17 @@ class Checkout:
         work.mkdir()
         return cls(code, work, store)
 
+    def copy(self, folder: Path, store: Path | None = None) -> "Checkout":
+        """The same code, results and Snakemake's memory in `folder`, on the same store or on a copy of it, `store`."""
+        shutil.copytree(self.code, folder / "code")
+        shutil.copytree(self.work, folder / "work")
+        if store:
+            store.mkdir()
+            shutil.copy(self.store / "format", store)
+            for part in ("objects", "actions"):  # files of a store are replaced, never written to: a link is a copy
+                shutil.copytree(self.store / part, store / part, copy_function=os.link)
+        return Checkout(folder / "code", folder / "work", store or self.store)
+
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.code / "src"), "SPARRING_STORE": str(self.store)}
 

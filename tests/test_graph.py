@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,38 +10,11 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from conftest import HEADLINE, MINI
 
 from sparring.runs import hold_folder
 
-HEADLINE = "results/headtohead_autointerp.json"
-MINI = ("--configfile", "config/studies/mini.yaml")
-
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Checkout:
-    """The miniature study, computed once from nothing."""
-    checkout = Checkout.make(tmp_path_factory.mktemp("mini"), store)
-    ran = checkout.run(HEADLINE, *MINI)
-    assert ran.status == 0, ran.output
-    assert not ran.recalled
-    return checkout
-
-
-@pytest.fixture
-def copy(tmp_path: Path, mini: Checkout) -> Checkout:
-    """A checkout of one's own, with the miniature study's results, on the shared store."""
-    checkout = Checkout.make(tmp_path, mini.store)
-    ran = checkout.run(HEADLINE, *MINI)
-    assert ran.status == 0, ran.output
-    assert not ran.computed
-    return checkout
 
 
 def test_the_headline_has_what_readers_and_programs_use(mini: Checkout) -> None:
@@ -61,6 +35,10 @@ def test_the_headline_has_what_readers_and_programs_use(mini: Checkout) -> None:
 
 def test_nothing_to_be_done_and_nothing_computed_without_results(copy: Checkout, mini: Checkout) -> None:
     assert "Nothing to be done" in copy.run(HEADLINE, *MINI).output
+    shutil.rmtree(copy.work / "results")
+    ran = copy.run(HEADLINE, *MINI)
+    assert ran.status == 0, ran.output
+    assert not ran.computed
     assert copy.result("headtohead_autointerp.json") == mini.result("headtohead_autointerp.json")
 
 
@@ -143,12 +121,9 @@ def test_killed_in_the_middle_of_training_the_same_command_finishes(tmp_path: Pa
     ran = copy.run(target, *MINI, *seed)
     assert ran.status == 0, ran.output
     assert ran.computed == {"coder-sae"}
-    other = Checkout.make(tmp_path / "clean", copy.store.parent / "clean-store")
-    for part in ("objects", "actions"):
-        subprocess.run(
-            ["cp", "-r", str(copy.store / part), str(other.store.mkdir(exist_ok=True) or other.store)], check=True
-        )
-    key = json.loads((copy.work / "results/.sparring" / f"{target}.json").read_text())["action"]
+    other = copy.copy(tmp_path / "clean", tmp_path / "clean-store")
+    (other.work / target).unlink()
+    key = json.loads((other.work / "results/.sparring" / f"{target}.json").read_text())["action"]
     (other.store / "actions" / key[:2] / f"{key}.json").unlink()
     again = other.run(target, *MINI, *seed)
     assert again.computed == {"coder-sae"}

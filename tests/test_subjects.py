@@ -29,20 +29,11 @@ MODELS = {"llama": (LlamaConfig, LlamaForCausalLM), "gpt_neox": (GPTNeoXConfig, 
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory, store: Path) -> list[str]:
+def texts(tmp_path_factory: pytest.TempPathFactory, mini: Checkout) -> list[str]:
     """The packaged news."""
-    folder = tmp_path_factory.mktemp("texts")
-    checkout = Checkout.make(folder, store)
-    ran = checkout.run("results/corpus.json", "--configfile", "config/studies/mini.yaml")
-    assert ran.status == 0, ran.output
-    manifest = read_manifest(checkout.work / "results" / "corpus.json")
+    manifest = read_manifest(mini.work / "results" / "corpus.json")
     assert manifest
-    return read_documents(manifest.link_into(Store(store), folder / "corpus"))
+    return read_documents(manifest.link_into(Store(mini.store), tmp_path_factory.mktemp("texts") / "corpus"))
 
 
 def save_model(family: str, texts: list[str], folder: Path) -> None:
@@ -64,7 +55,7 @@ def save_model(family: str, texts: list[str], folder: Path) -> None:
 
 @pytest.mark.parametrize("family", MODELS)
 def test_a_random_model_in_a_folder_goes_through_the_whole_graph(
-    family: str, texts: list[str], tmp_path: Path, store: Path
+    family: str, texts: list[str], tmp_path: Path, mini: Checkout
 ) -> None:
     save_model(family, texts, tmp_path / "model")
     study = yaml.safe_load((ROOT / "config" / "studies" / "mini.yaml").read_text())
@@ -72,7 +63,7 @@ def test_a_random_model_in_a_folder_goes_through_the_whole_graph(
     study["layer"] = 1
     study["recipe"] |= {"width": 128, "k": 8}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    checkout = Checkout.make(tmp_path, store)
+    checkout = Checkout.make(tmp_path, mini.store)
     headline = ("results/headtohead_autointerp.json", "--configfile", str(tmp_path / "study.yaml"))
     ran = checkout.run(*headline)
     assert ran.status == 0, ran.output

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
@@ -80,11 +80,21 @@ def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> No
     try:
         _run(snakemake, compute)
     except SparringError as error:
-        _log(snakemake, f"{snakemake.rule}: {error}")
-        raise SystemExit(f"\nError in {snakemake.rule}: {error}\n") from None
-    except BaseException:
+        _stop(snakemake, str(error))
+    except BaseException as error:
+        if "No space left on device" in str(error):  # of the system, or wrapped by h5py, torch and safetensors
+            _stop(
+                snakemake,
+                f"the disk of the store {open_store().root} is full; free some space (`sparring gc`) "
+                "or name another folder in SPARRING_STORE, then run the same command again",
+            )
         _log(snakemake, traceback.format_exc())
         raise
+
+
+def _stop(snakemake: Snakemake, line: str) -> NoReturn:
+    _log(snakemake, f"{snakemake.rule}: {line}")
+    raise SystemExit(f"\nError in {snakemake.rule}: {line}\n") from None
 
 
 def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
@@ -115,8 +125,8 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> N
         _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")
     check_planned(action)
     for name, target in targets.items():
-        publish(store, outputs[name], target)
         write_record(target, action.key, files)
+        publish(store, outputs[name], target)
 
 
 def _limit_threads(threads: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparring.canonical import digest, pretty_json
+from sparring.canonical import digest, pretty_json, sha256_file
 from sparring.errors import SparringError
 from sparring.store import Blob, Store
 
@@ -57,6 +57,12 @@ class Manifest:
 
 def _plain(files: Mapping[str, Blob]) -> dict[str, dict[str, Any]]:
     return {name: asdict(blob) for name, blob in files.items()}
+
+
+def content_of(path: Path) -> str:
+    """The content digest of the file at `path`: its manifest's, where it is one, else the sha256 of its bytes."""
+    manifest = read_manifest(path)
+    return manifest.content if manifest else sha256_file(path)
 
 
 def read_manifest(path: Path) -> Manifest | None:

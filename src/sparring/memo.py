@@ -38,16 +38,22 @@ class Action:
         return digest(asdict(self))
 
 
+def read_action(store: Store, key: str) -> dict[str, Any] | None:
+    """The record of action `key`: action, code, outputs, objects. None where there is none, or it was cut short."""
+    try:
+        record = json.loads(store.action_path(key).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None  # cut short is as good as none: the job runs and writes it anew
+    return record if isinstance(record, dict) and record.keys() >= {"action", "code", "outputs", "objects"} else None
+
+
 def recall(store: Store, action: Action) -> dict[str, Blob] | None:
     """The outputs of `action` by name, or None where it has not been done or something of it is missing."""
-    try:
-        record = json.loads(store.action_path(action.key).read_bytes())
-        outputs = {name: Blob(**blob) for name, blob in record["outputs"].items()}
-        referred = [Blob(**blob) for blob in record["objects"]]
-    except FileNotFoundError:
+    record = read_action(store, action.key)
+    if record is None:
         return None
-    except (ValueError, KeyError, TypeError):
-        return None  # a record cut short is as good as none: the job runs and writes it anew
+    outputs = {name: Blob(**blob) for name, blob in record["outputs"].items()}
+    referred = [Blob(**blob) for blob in record["objects"]]
     return outputs if all(map(store.has, [*outputs.values(), *referred])) else None
 
 

@@ -5,6 +5,7 @@ The records lie in `results/.sparring/`, so that `rm -r results` takes them alon
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -22,35 +23,39 @@ def write_record(target: Path, action: str, inputs: Mapping[str, Path]) -> None:
     )
 
 
-def last_action(target: Path) -> str | None:
-    """The key of the action that last gave `target`, also where `target` was retracted since."""
+@dataclass(frozen=True)
+class Record:
+    """The key of the action that last gave a target (it may have been retracted since), and the target's inputs."""
+
+    action: str
+    inputs: Mapping[str, str]
+
+
+def read_record(target: str) -> Record | None:
+    """The record of `target`; None where there is none or it was cut short."""
     try:
-        key: str = json.loads(_record(target.as_posix()).read_bytes())["action"]
-    except (OSError, ValueError, KeyError):
+        raw = json.loads(_record(target).read_bytes())
+        return Record(str(raw["action"]), dict(raw["inputs"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return key
 
 
-def read_records() -> dict[str, list[str] | None]:
-    """The files each recorded target was made from; None for a record cut short, which could derive from anything."""
-    records: dict[str, list[str] | None] = {}
-    for path in sorted(RECORDS.glob("results/**/*.json")):
-        target = path.relative_to(RECORDS).as_posix().removesuffix(".json")
-        try:
-            records[target] = list(json.loads(path.read_bytes())["inputs"].values())
-        except (ValueError, KeyError):
-            records[target] = None
-    return records
+def read_records() -> dict[str, Record | None]:
+    """Every recorded target; None for a record cut short."""
+    paths = sorted(RECORDS.glob("results/**/*.json"))
+    targets = [path.relative_to(RECORDS).as_posix().removesuffix(".json") for path in paths]
+    return {target: read_record(target) for target in targets}
 
 
 def derived_from(targets: Iterable[str]) -> list[str]:
     """`targets` and every recorded file that derives from one of them, each after what it derives from."""
     found = set(targets)
     records = read_records()
-    order = list(TopologicalSorter({target: inputs or () for target, inputs in records.items()}).static_order())
+    inputs = {target: tuple(record.inputs.values()) if record else () for target, record in records.items()}
+    order = list(TopologicalSorter(inputs).static_order())
     for target in order:
-        inputs = records.get(target, [])
-        if inputs is None or not found.isdisjoint(inputs):
+        cut_short = target in records and records[target] is None  # it could derive from anything
+        if cut_short or not found.isdisjoint(inputs.get(target, ())):
             found.add(target)
     return [target for target in [*sorted(found.difference(order)), *order] if target in found]
 

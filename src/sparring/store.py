@@ -73,11 +73,11 @@ class Store:
             return False
 
     def put_file(self, source: Path) -> Blob:
-        """Moves `source` (a file on the store's own file system, as in a scratch folder) in under its sha256."""
+        """Moves `source` (a file on the store's own file system, as in a scratch folder) in under its sha256.
+
+        An object of that name is replaced: the bytes are the same, unless it was damaged.
+        """
         blob = Blob(sha256_file(source), source.stat().st_size)
-        if self.has(blob):
-            source.unlink()
-            return blob
         target = self.path(blob.sha256)
         target.parent.mkdir(exist_ok=True)
         source.chmod(0o444)
@@ -87,9 +87,8 @@ class Store:
     def put_bytes(self, data: bytes) -> Blob:
         """Stores `data` under its sha256."""
         blob = Blob(sha256_bytes(data), len(data))
-        if not self.has(blob):
-            self.path(blob.sha256).parent.mkdir(exist_ok=True)
-            self._place(data, self.path(blob.sha256), mode=0o444)
+        self.path(blob.sha256).parent.mkdir(exist_ok=True)
+        self._place(data, self.path(blob.sha256), mode=0o444)
         return blob
 
     def verified(self, blob: Blob) -> Path:
@@ -110,6 +109,10 @@ class Store:
         kept.parent.mkdir(exist_ok=True)
         self.path(sha256).replace(kept)
         return kept
+
+    def quarantined(self) -> frozenset[str]:
+        """The names of the objects taken out of the way."""
+        return frozenset(path.name for path in (self.root / "quarantine").glob("*"))
 
     def write_action(self, key: str, record: bytes) -> None:
         """Writes the record of action `key` in one step."""

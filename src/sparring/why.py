@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparring.canonical import sha256_file
-from sparring.manifest import read_manifest
-from sparring.memo import Action, recall
+from sparring.manifest import content_of
+from sparring.memo import Action, read_action, recall
 from sparring.planned import PlannedJob
-from sparring.records import last_action
+from sparring.records import read_record
 from sparring.specs import reached_by
 from sparring.store import Blob, Store
 
@@ -37,7 +36,7 @@ def why(jobs: Sequence[PlannedJob], store: Store, *, root: Path) -> list[Answer]
     uncertain: set[Path] = set()
     answers = []
     for job in jobs:
-        inputs = {name: _content(path, contents) for name, path in job.inputs.items()}
+        inputs = {name: contents[path] if path in contents else content_of(path) for name, path in job.inputs.items()}
         action = Action(job.rule, job.spec, job.wildcards, inputs)
         last = _last_record(job, store)
         outputs = recall(store, action)
@@ -83,17 +82,8 @@ def as_dot(answers: Sequence[Answer]) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _content(path: Path, contents: Mapping[Path, str]) -> str:
-    return contents[path] if path in contents else _file_content(path)
-
-
-def _file_content(path: Path) -> str:
-    manifest = read_manifest(path)
-    return manifest.content if manifest else sha256_file(path)
-
-
 def _stored_content(store: Store, blob: Blob | None, path: Path) -> str:
-    return _file_content(store.path(blob.sha256)) if blob and store.has(blob) else f"unknown: {path}"
+    return content_of(store.path(blob.sha256)) if blob and store.has(blob) else f"unknown: {path}"
 
 
 def _outputs_of(record: dict[str, Any] | None) -> dict[str, Blob]:
@@ -102,10 +92,9 @@ def _outputs_of(record: dict[str, Any] | None) -> dict[str, Blob]:
 
 def _last_record(job: PlannedJob, store: Store) -> dict[str, Any] | None:
     for path in job.outputs.values():
-        key = last_action(path)
-        if key and store.action_path(key).exists():
-            record: dict[str, Any] = json.loads(store.action_path(key).read_bytes())
-            return record
+        record = read_record(path.as_posix())
+        if record and (action := read_action(store, record.action)):
+            return action
     return None
 
 

@@ -3,6 +3,8 @@
 The only module that knows Snakemake's own objects; nothing here prints, since `--dag` writes to standard output.
 """
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,15 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from sparring.errors import SparringError
 from sparring.memo import job_name
+from sparring.outdated import mark, outdated
 from sparring.records import retract
 from sparring.runs import hold_folder, write_plan
 from sparring.specs import Specs
+from sparring.store import open_store
 from sparring.study import Study, read_study
+
+_TRIES = "SPARRING_TRIES"
+_MOST_TRIES = 3
 
 
 def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
@@ -24,7 +31,13 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
         study = read_study(config)
     except SparringError as error:
         raise WorkflowError(str(error)) from None
-    return study, Specs(study, Path(workflow.basedir))
+    specs = Specs(study, Path(workflow.basedir))
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        try:
+            mark(outdated(specs, open_store()))
+        except SparringError as error:
+            raise WorkflowError(str(error)) from None
+    return study, specs
 
 
 def start(workflow: Any) -> None:
@@ -34,10 +47,32 @@ def start(workflow: Any) -> None:
     """
     if workflow.exec_mode != ExecMode.DEFAULT or workflow.touch:
         return
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.rule.norun]
     try:
         workflow.held_by_this_run = hold_folder(Path.cwd())  # for as long as the process lives
+        workflow.quarantined_before = open_store().quarantined()
+        retract(str(path) for job in jobs for path in job.output)
+        write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})
     except SparringError as error:
         raise WorkflowError(str(error)) from None
-    jobs = [job for job in workflow.dag.needrun_jobs() if not job.rule.norun]
-    retract(str(path) for job in jobs for path in job.output)
-    write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})
+    except OSError as error:
+        raise WorkflowError(f"results/ cannot be renewed ({error}); make the folder writable") from None
+
+
+def mend(workflow: Any) -> None:
+    """After a failed run: if a job met a damaged object, the same command once more, which makes the object anew.
+
+    What the run computed is in the store, so nothing of it is computed twice.
+    """
+    damaged = open_store().quarantined() - getattr(workflow, "quarantined_before", frozenset())
+    tries = int(os.environ.get(_TRIES, "0"))
+    if workflow.exec_mode != ExecMode.DEFAULT or not damaged or tries == _MOST_TRIES:
+        return
+    if Path(sys.argv[0]).name != "snakemake" and Path(sys.argv[0]).parent.name != "snakemake":
+        return  # Snakemake inside another program, which is not ours to start again
+    print(
+        f"\ndamaged, now in quarantine: {', '.join(sorted(damaged))}; starting over to make it anew\n", file=sys.stderr
+    )
+    sys.stderr.flush()
+    os.environ[_TRIES] = str(tries + 1)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

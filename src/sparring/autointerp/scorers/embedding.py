@@ -18,12 +18,15 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from sparring.autointerp.plan import ScorePlan
 from sparring.autointerp.text import TokenText
 from sparring.canonical import sha256_file
 from sparring.errors import SparringError
 from sparring.progress import progress
+
+logging.disable_progress_bar()
 
 Vectors = Float[np.ndarray, "tokens width"]
 

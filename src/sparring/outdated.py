@@ -1,0 +1,72 @@
+"""Which results are not what the code, the study and the store would give now, by our own records.
+
+Snakemake's memory can be deleted (`.snakemake`), overruled (`--touch`, `--rerun-triggers`) or wrong (it takes a failed
+job for done). The records beside the results say which action gave each of them; that is compared here, before
+Snakemake plans. An outdated result is marked the way Snakemake marks what a killed job left behind: it runs again.
+"""
+
+import inspect
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import digest, sha256_file
+from sparring.errors import SparringError
+from sparring.manifest import content_of
+from sparring.memo import read_action
+from sparring.records import Record, read_records
+from sparring.specs import Specs
+from sparring.store import Blob, Store
+
+_MARKS = Path(".snakemake/incomplete")
+
+
+def outdated(specs: Specs, store: Store) -> dict[str, str]:
+    """{target in `results/`: why it has to be made again}. SparringError for a result that was edited by hand."""
+    found = {}
+    for target, record in read_records().items():
+        if Path(target).is_file() and (reason := _doubt(target, record, specs, store)):
+            found[target] = reason
+    return found
+
+
+def mark(targets: Mapping[str, str]) -> None:
+    """Lets Snakemake (with `rerun-incomplete`) make `targets` again where a run needs them."""
+    for target in targets:
+        _MARKS.mkdir(parents=True, exist_ok=True)
+        (_MARKS / urlsafe_b64encode(target.encode()).decode()).write_text('{"external_jobid": null}')
+
+
+def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> str | None:
+    action = read_action(store, record.action) if record else None
+    if record is None or action is None:
+        return "nothing tells how it was made"
+    outputs = [Blob(**blob) for blob in action["outputs"].values()]
+    if sha256_file(Path(target)) not in {blob.sha256 for blob in outputs}:
+        raise SparringError(f"{target} was edited by hand; move it away and run the same command again")
+    planned = _planned(specs, action["action"]["rule"], action["action"]["wildcards"])
+    if planned is not None and digest(planned) != digest(action["action"]["spec"]):
+        return "the code or the study changed"
+    missing = [blob for blob in (*outputs, *(Blob(**blob) for blob in action["objects"])) if not store.has(blob)]
+    if missing:
+        return f"object {missing[0].sha256} is missing from the store or was cut short"
+    for name, path in record.inputs.items():
+        # What lies outside results/ can be large; Snakemake watches its time stamp.
+        if path.startswith("results/") and Path(path).is_file() and _other(path, action["action"]["inputs"][name]):
+            return f"{path} has other contents"
+    return None
+
+
+def _other(path: str, content: str) -> bool:
+    return content_of(Path(path)) != content
+
+
+def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str, Any] | None:
+    method = getattr(specs, rule, None)
+    if method is None or not set(wildcards.values()) <= set(specs.study.coders):
+        return None  # of a study with other rules or arms: no target of this run
+    taken = inspect.signature(method).parameters
+    spec: dict[str, Any] = json.loads(json.dumps(method(**{key: wildcards[key] for key in taken})))
+    return spec
