@@ -1,24 +1,23 @@
-# Needs: both arms' latents, the tokens, the scorer's model.
-# Gives: results/draw.json (which latents, hashed before any score), and for each arm results/explanations/{arm}.json and
-# results/scores/{arm}.json (a row for each latent and example).
+# Needs: the arms' latents, the tokens, the scorer's model.
+# Gives, for each arm: results/draws/{arm}.json (which latents, hashed before any score), results/explanations/{arm}.json
+# and results/scores/{arm}.json (a row for each latent and example).
 
 
 rule draw:
     input:
-        tokens=rules.tokens.output.manifest,
-        latents=expand(rules.latents.output.manifest, arm=study.compare),
+        latents=rules.latents.output.manifest,
     output:
-        result="results/draw.json",
+        result="results/draws/{arm}.json",
     log:
-        "logs/draw.log",
+        "logs/draw-{arm}.log",
     benchmark:
-        "results/benchmarks/draw.tsv"
+        "results/benchmarks/draw-{arm}.tsv"
     conda:
         "../envs/cpu.yaml"
     params:
-        spec=lambda w: specs.draw(),
+        spec=lambda w: specs.draw(w.arm),
     message:
-        "Drawing {params.spec[plan][latents]} latents an arm"
+        "Drawing {params.spec[plan][latents]} latents of {wildcards.arm}"
     script:
         "../workflow/scripts/draw.py"
 

@@ -5,7 +5,7 @@
 rule headtohead:
     input:
         tokens=rules.tokens.output.manifest,
-        draw=rules.draw.output.result,
+        draw=expand(rules.draw.output.result, arm=study.compare),
         coder=expand(rules.coder.output.manifest, arm=study.compare),
         recon=expand(rules.recon.output.result, arm=study.compare),
         latents=expand(rules.latents.output.manifest, arm=study.compare),

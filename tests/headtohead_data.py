@@ -1,6 +1,6 @@
 """Simulated score stages: two arms of latents whose scores are as noisy, and as different, as a test wants them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
             "l0": 32.0 if name == "sae" else 28.1,
             "dead_fraction": 0.003 if name == "sae" else 0.0098,
         },
-        draw={"arms": {name: drawn}},
+        draw=hashed(drawn),
         rows=digest("evaluation rows"),
         firing=firing,
     )
@@ -90,22 +90,17 @@ def two_arms(
     folder: Path, *, sae: Simulated | None = None, transcoder: Simulated | None = None
 ) -> dict[str, ArmInputs]:
     """Both arms over one draw; by default the transcoder is ahead by 0.08."""
-    arms = {
+    return {
         "sae": simulate(folder, "sae", sae or Simulated(mean=0.62)),
         "transcoder": simulate(folder, "transcoder", transcoder or Simulated(mean=0.70, oracle=0.84)),
     }
-    entries: dict[str, Any] = {}
-    for arm in arms.values():
-        entries |= arm.draw["arms"]
-    return with_draw(arms, entries)
 
 
-def with_draw(arms: dict[str, ArmInputs], entries: dict[str, Any]) -> dict[str, ArmInputs]:
-    """The arms with a draw of these entries, hashed as the draw stage hashes it."""
+def hashed(drawn: dict[str, Any]) -> dict[str, Any]:
+    """The draw with its digest, as the draw stage hashes it."""
     plan = {"latents": 60, "seed": 0}
-    listed = {name: entry["latents"] for name, entry in entries.items()}
-    draw = {"arms": entries, "plan": plan, "digest": digest({"latents": listed, "plan": plan})}
-    return {name: replace(arm, draw=draw) for name, arm in arms.items()}
+    digested = digest({"latents": drawn["latents"], "plan": plan})
+    return {**drawn, "plan": plan, "pools": {"explainer": 50, "scorer": 50}, "digest": digested}
 
 
 def _scores(

@@ -129,7 +129,7 @@ def test_bfloat16_is_the_rounded_float32(made, tmp_path):
     _capture(made, tmp_path / "a")
     meta = _capture(made, tmp_path / "b", dtype="bfloat16")
     assert meta["sites"][SITES[0]]["dtype"] == "bfloat16"
-    with h5py.File(tmp_path / "b" / "activations.h5") as file:
+    with h5py.File(tmp_path / "b" / "train.h5") as file:
         assert file["train"][SITES[0]].dtype == np.uint16
         assert file["train"][SITES[0]].attrs["dtype"] == "bfloat16"
     with ActivationCache(tmp_path / "a") as plain, ActivationCache(tmp_path / "b") as half:
@@ -159,15 +159,15 @@ def test_blocks_cover_the_split_in_order(made, tmp_path, dtype):
 def test_same_inputs_same_bytes(made, tmp_path):
     for name in ("a", "b"):
         _capture(made, tmp_path / name)
-    assert sha256_file(tmp_path / "a" / "activations.h5") == sha256_file(tmp_path / "b" / "activations.h5")
+    assert sha256_file(tmp_path / "a" / "train.h5") == sha256_file(tmp_path / "b" / "train.h5")
     _capture(made, tmp_path / "c", seed=6)
-    assert sha256_file(tmp_path / "a" / "activations.h5") != sha256_file(tmp_path / "c" / "activations.h5")
+    assert sha256_file(tmp_path / "a" / "train.h5") != sha256_file(tmp_path / "c" / "train.h5")
 
 
 def test_data_sets_are_contiguous_and_fully_written(made, tmp_path):
     _capture(made, tmp_path / "a")
-    with h5py.File(tmp_path / "a" / "activations.h5") as file:
-        for split in SPLITS:
+    for split in SPLITS:
+        with h5py.File(tmp_path / "a" / f"{split}.h5") as file:
             for site in SITES:
                 assert file[split][site].chunks is None and file[split][site].id.get_offset() is not None
                 assert (np.abs(file[split][site][:]).sum(axis=1) > 0).all()
@@ -230,12 +230,12 @@ def test_writes_cut_short_by_the_system_are_finished(made, tmp_path, monkeypatch
     pwrite = os.pwrite
     monkeypatch.setattr(activation_file.os, "pwrite", lambda file, data, at: pwrite(file, data[:13], at))
     _capture(made, tmp_path / "b")
-    assert sha256_file(tmp_path / "a" / "activations.h5") == sha256_file(tmp_path / "b" / "activations.h5")
+    assert sha256_file(tmp_path / "a" / "train.h5") == sha256_file(tmp_path / "b" / "train.h5")
 
 
 def test_damaged_and_absent_files(made, tmp_path):
     _capture(made, tmp_path / "a")
-    whole = (tmp_path / "a" / "activations.h5").read_bytes()
+    whole = (tmp_path / "a" / "train.h5").read_bytes()
     for name, data in (("half", whole[: len(whole) // 2]), ("other", b"not hdf5"), ("empty", b"")):
         (tmp_path / f"{name}.h5").write_bytes(data)
         with pytest.raises(SparringError, match="cut short or damaged"):

@@ -149,7 +149,7 @@ def test_pairs_matched_by_firing_rate(tmp_path):
 def test_scores_by_latent_keep_their_latents(tmp_path):
     arm = two_arms(tmp_path, sae=Simulated(n=7))["sae"]
     found, truth = read_scores(arm.scores).table("fuzz", "oracle"), obvious_means(arm.scores, "fuzz", "oracle")
-    assert found.latents.tolist() == sorted(arm.draw["arms"]["sae"]["latents"]) == truth.index.tolist()
+    assert found.latents.tolist() == sorted(arm.draw["latents"]) == truth.index.tolist()
     np.testing.assert_allclose(found.values, truth, atol=1e-12)
     assert read_scores(arm.scores).table("fuzz", "empty").values.size == 0
 

@@ -15,6 +15,7 @@ from tiny import tiny_tokenizer
 from sparring import latents as writer
 from sparring.activation_cache import ActivationCache
 from sparring.coders.coder import Coder
+from sparring.coders.encoding import encode
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.latents import Firings, encode_latents, firing_table
@@ -40,7 +41,7 @@ def dense(cache, coder):
     table = np.zeros((len(own), CONTEXT, coder.n_latents), np.float16)
     activations = ActivationCache(cache)
     index = activations.index("evaluation")
-    values, indices = coder.encode(activations.read("evaluation", coder.read_site))
+    values, indices = encode(coder, activations.read("evaluation", coder.read_site))
     for row, (sequence, position) in enumerate(zip(index["sequence"], index["position"], strict=True)):
         place = int(np.flatnonzero(own == sequence)[0])
         for value, latent in zip(values[row], indices[row], strict=True):

@@ -79,7 +79,7 @@ def specs(config: dict[str, Any]) -> dict[str, str]:
     made = Specs(read_study(config), ROOT)
     arms = {f"coder-{arm}": repr(made.coder(arm)) for arm in made.study.coders}
     return {
-        name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "draw", "headtohead")
+        name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "recon", "headtohead")
     } | arms
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from headtohead_data import SCORER, Simulated, two_arms, with_draw
+from headtohead_data import SCORER, Simulated, hashed, two_arms
 
-from sparring.canonical import pretty_json
+from sparring.canonical import digest, pretty_json
 from sparring.headtohead import head_to_head
 from sparring.testplan import TestPlan
 from sparring.verdict import LIMITED, NOT_COMPARABLE, UNDECIDED, decide, sentence
@@ -120,28 +120,31 @@ def test_arms_scored_on_different_rows(ahead):
     assert failed(run(ahead | {"sae": replace(ahead["sae"], rows="other")})) == ["same evaluation rows"]
 
 
+def redrawn(arm, latents):
+    return replace(arm, draw=hashed({**arm.draw, "latents": latents}))
+
+
 def test_latents_drawn_again_after_scoring(ahead):
-    entries = copy.deepcopy(ahead["sae"].draw["arms"])
-    entries["sae"]["latents"][0] = 2047
-    redrawn = with_draw(ahead, entries)  # hashed anew: only the scores betray it
-    assert failed(run(redrawn)) == ["scored as drawn"]
-    one_arm = ahead | {"sae": redrawn["sae"]}
-    assert "same draw of latents" in failed(run(one_arm))
+    sae = redrawn(ahead["sae"], [2047, *ahead["sae"].draw["latents"][1:]])  # hashed anew: only the scores betray it
+    assert failed(run(ahead | {"sae": sae})) == ["scored as drawn"]
     told = with_meta(ahead, "sae", draw_digest="0" * 64)
     assert failed(run(told)) == ["same draw of latents"]
 
 
+def test_arms_drawn_by_two_plans_or_from_two_splits(ahead):
+    for part in ("plan", "pools"):
+        draw = hashed(dict(ahead["sae"].draw)) | {part: {"latents": 61, "seed": 0}}
+        draw["digest"] = digest({"latents": draw["latents"], "plan": draw["plan"]})
+        assert failed(run(ahead | {"sae": replace(ahead["sae"], draw=draw)})) == ["same draw of latents"]
+
+
 def test_a_list_changed_under_its_digest(ahead):
-    arms = {}
-    for name, arm in ahead.items():
-        draw = copy.deepcopy(dict(arm.draw))
-        draw["arms"]["sae"]["latents"].pop()
-        arms[name] = replace(arm, draw=draw)
-    assert failed(run(arms)) == ["draw as hashed", "scored as drawn"]
+    draw = {**ahead["sae"].draw, "latents": ahead["sae"].draw["latents"][:-1]}
+    assert failed(run(ahead | {"sae": replace(ahead["sae"], draw=draw)})) == ["draw as hashed", "scored as drawn"]
 
 
 def test_a_drawn_latent_that_vanished_without_a_row(ahead):
-    first = ahead["sae"].draw["arms"]["sae"]["latents"][0]
+    first = ahead["sae"].draw["latents"][0]
     arms = ahead | {"sae": rewrite(ahead["sae"], lambda t: t.filter(pc.not_equal(t["latent"], first)))}
     result = run(arms)
     assert failed(result) == ["scored as drawn"]
@@ -149,13 +152,12 @@ def test_a_drawn_latent_that_vanished_without_a_row(ahead):
 
 
 def test_one_latent_fifty_times(ahead):
-    entries = copy.deepcopy(ahead["sae"].draw["arms"])
-    favourite = entries["transcoder"]["latents"][0]
-    entries["transcoder"]["latents"] += [favourite] * 50
-    assert failed(run(with_draw(ahead, entries))) == ["each latent drawn once"]
+    latents = ahead["transcoder"].draw["latents"]
+    repeated = redrawn(ahead["transcoder"], latents + [latents[0]] * 50)
+    assert failed(run(ahead | {"transcoder": repeated})) == ["each latent drawn once"]
 
     def copied(table):
-        return pa.concat_tables([table, *[table.filter(pc.equal(table["latent"], favourite))] * 50])
+        return pa.concat_tables([table, *[table.filter(pc.equal(table["latent"], latents[0]))] * 50])
 
     assert failed(run(ahead | {"transcoder": rewrite(ahead["transcoder"], copied)})) == ["no example counted twice"]
 

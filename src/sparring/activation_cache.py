@@ -1,4 +1,4 @@
-"""Reading activations.h5: large consecutive blocks into buffers that are used again, never single rows."""
+"""Reading activations: large consecutive blocks into buffers that are used again, never single rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,19 +23,21 @@ class Block(dict[str, Tensor]):
 
 
 class ActivationCache:
-    """The activations in `path`: the file activations.h5, or the folder it lies in. A context manager.
+    """The activations in `path`: one file, or the folder of them. A context manager.
 
-    Raises SparringError if the file is absent, cut short or not of this layout.
+    Raises SparringError if there is none, or one is cut short or not of this layout.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path / "activations.h5" if path.is_dir() else path
-        if not self.path.is_file():
-            raise SparringError(f"activations {self.path}: no such file; run the activations rule")
+        self.path = path
+        paths = sorted(path.glob("*.h5")) if path.is_dir() else [path]
+        if not paths or not paths[0].is_file():
+            raise SparringError(f"activations {path}: no such file; run the activations rule")
         try:
-            self._file = h5py.File(self.path, "r")
-            self.splits = tuple(split for split in ("train", "tuning", "evaluation") if split in self._file)
-            group = self._file[self.splits[0]]
+            self._files = [h5py.File(each, "r") for each in paths]
+            self._groups = {split: group for file in self._files for split, group in file.items()}
+            self.splits = tuple(split for split in ("train", "tuning", "evaluation") if split in self._groups)
+            group = self._groups[self.splits[0]]
             self.sites = tuple(sorted(name for name in group if name not in INDEX))
             self._width = {site: int(group[site].shape[1]) for site in self.sites}
             self._half = {site: group[site].attrs["dtype"] == "bfloat16" for site in self.sites}
@@ -50,7 +52,8 @@ class ActivationCache:
 
     def close(self) -> None:
         """Close the file; blocks already read stay valid."""
-        self._file.close()
+        for file in self._files:
+            file.close()
 
     def d(self, site: str) -> int:
         """The width of `site`. Raises SparringError if the cache has no such site."""
@@ -97,4 +100,4 @@ class ActivationCache:
     def _group(self, split: str) -> Any:
         if split not in self.splits:
             raise SparringError(f"activations {self.path}: no split {split!r}; it has {', '.join(self.splits)}")
-        return self._file[split]
+        return self._groups[split]

@@ -1,4 +1,6 @@
-"""activations.h5: laid out once, filled row by row at known offsets, so that no write searches the file.
+"""A split's activations: laid out once, filled row by row at known offsets, so that no write searches the file.
+
+One file a split, {split}.h5, so that a reader of one split reads, and re-hashes, that one alone.
 
 /SPLIT/SITE         [row, d] float32, or uint16 holding bfloat16; attribute `dtype` says which; contiguous
 /SPLIT/sequence     int32 [row]   index in tokens.safetensors      /SPLIT/document   int32 [row]

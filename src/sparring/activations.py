@@ -4,6 +4,7 @@ Each site's rows are written once, to the place they keep: the training split in
 of consecutive blocks sees shuffled rows), the others in document order. Only counted tokens have a row.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def capture(
     splits: tuple[str, ...],
     out: Path,
 ) -> dict[str, Any]:
-    """Write activations.h5 for `sites` and `splits` into the empty folder `out`; return widths and numbers of rows.
+    """Write {split}.h5 for `splits`, each with all `sites`, into the empty folder `out`; return widths and rows.
 
     dtype: `float32` or `bfloat16`, as stored; the model runs in float32 either way. batch: sequences a forward pass.
     seed: draws the order of the training rows.
@@ -52,9 +53,15 @@ def capture(
     total = sum(len(order) for order in orders.values())
     forward = 0
     with (
-        RowFile(out / "activations.h5", rows=rows, widths=widths, dtype=dtype) as file,
+        contextlib.ExitStack() as stack,
         progress(total, desc=f"activations of {len(sites)} sites", unit="token") as bar,
     ):
+        files = {
+            split: stack.enter_context(
+                RowFile(out / f"{split}.h5", rows={split: rows[split]}, widths=widths, dtype=dtype)
+            )
+            for split in splits
+        }
         for split, order in orders.items():
             place = np.empty_like(order)
             place[order] = np.arange(len(order))  # row i of the natural order is stored at place[i]
@@ -64,7 +71,7 @@ def capture(
                 for site in sites:
                     values = found[site][picked.to(device())].float().cpu()
                     _check_finite(values, site, rows[split], at)
-                    file.write(split, site, at, values)
+                    files[split].write(split, site, at, values)
                 bar.update(len(at))
     return {
         "sites": {site: {"d": widths[site], "dtype": dtype} for site in sites},

@@ -16,7 +16,7 @@ class ArmInputs:
     """What one arm brings to the head-to-head.
 
     `scores`: its scores.parquet; `score_meta`: the score stage's meta; `coder`: kind, read_site, write_site, n_latents,
-    digest; `recon`: the reconstruction result; `draw`: the draw (of all arms) that its scores were made from; `rows`:
+    digest; `recon`: the reconstruction result; `draw`: the draw that its scores were made from; `rows`:
     digest of the evaluation tokens that it was scored on; `firing`: its firing.parquet, for pairs matched by rate.
     """
 
@@ -59,28 +59,26 @@ def _rows(arms: Mapping[str, ArmInputs]) -> Gate:
 
 
 def _draws(arms: Mapping[str, ArmInputs]) -> Gate:
-    digests = {name: str(arm.draw["digest"]) for name, arm in arms.items()}
-    for name, arm in arms.items():
-        if "draw_digest" in arm.score_meta:
-            digests[f"{name}'s scores"] = str(arm.score_meta["draw_digest"])
-    return Gate("same draw of latents", len(set(digests.values())) == 1, _short(digests))
+    """Both lists were drawn by one plan from one split of the documents, and each arm's scores are of its own list."""
+    drawn = {name: digest({"plan": arm.draw["plan"], "pools": arm.draw["pools"]}) for name, arm in arms.items()}
+    scored = {name: arm.score_meta.get("draw_digest", arm.draw["digest"]) for name, arm in arms.items()}
+    others = [name for name, arm in arms.items() if scored[name] != arm.draw["digest"]]
+    said = f"drawn by: {_short(drawn)}" + (f"; scores of another list: {', '.join(others)}" if others else "")
+    return Gate("same draw of latents", len(set(drawn.values())) == 1 and not others, said)
 
 
 def _as_hashed(arms: Mapping[str, ArmInputs]) -> Gate:
     """The list of latents is the one whose digest was taken before any score existed (see sparring.autointerp.draw)."""
     changed = []
     for name, arm in arms.items():
-        listed = {drawn: entry["latents"] for drawn, entry in arm.draw["arms"].items()}
-        if digest({"latents": listed, "plan": arm.draw["plan"]}) != arm.draw["digest"]:
+        if digest({"latents": arm.draw["latents"], "plan": arm.draw["plan"]}) != arm.draw["digest"]:
             changed.append(name)
     said = f"the list of latents was changed after it was hashed: {', '.join(changed)}"
     return Gate("draw as hashed", not changed, said if changed else "the lists of latents have the digest of the draw")
 
 
 def _drawn_once(arms: Mapping[str, ArmInputs]) -> Gate:
-    repeated = {
-        name: [i for i, n in Counter(arm.draw["arms"][name]["latents"]).items() if n > 1] for name, arm in arms.items()
-    }
+    repeated = {name: [i for i, n in Counter(arm.draw["latents"]).items() if n > 1] for name, arm in arms.items()}
     said = "; ".join(
         f"{name}: latent {_few(latents)} drawn more than once" for name, latents in repeated.items() if latents
     )
@@ -91,9 +89,8 @@ def _scored_as_drawn(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScor
     """No latent from outside the draw was scored, and none that was drawn as scoreable vanished without a row."""
     said = []
     for name, arm in arms.items():
-        entry = arm.draw["arms"][name]
-        drawn = {int(i) for i in entry["latents"]}
-        fates = {int(i): fate for i, fate in entry.get("fates", {}).items()}
+        drawn = {int(i) for i in arm.draw["latents"]}
+        fates = {int(i): fate for i, fate in arm.draw.get("fates", {}).items()}
         wanted = {i for i in drawn if fates.get(i, "drawn") == "drawn"}
         seen = {
             int(i)

@@ -46,10 +46,9 @@ def head_to_head(
         "arms": {name: _arm(arm) for name, arm in arms.items()},
         "metrics": {metric: _metric(metric, arms, scores, order, plan) for metric in METRICS},
         "instrument": instrument_check(arms, scores, plan),
-        "latents": {name: _latents(name, arm, scores[name]) for name, arm in arms.items()},
+        "latents": {name: _latents(arm, scores[name]) for name, arm in arms.items()},
         "gates": gates(arms, scores, plan),
     }
-    result["latents"]["draw"] = str(arms[order[0]].draw["digest"])
     result = _rounded(result)
     verdict = decide(result)
     return result | {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "provenance": dict(provenance)}
@@ -113,13 +112,13 @@ def _rates(firing: Path, latents: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.array([rate[int(latent)] for latent in latents])
 
 
-def _latents(name: str, arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
+def _latents(arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
     """What became of the latents: of all in the coder before the draw, and of the drawn ones by metric."""
-    entry = arm.draw["arms"][name]
     tables = {metric: table for (metric, kind), table in sorted(scores.tables.items()) if kind == "real"}
     return {
-        "drawn": len(entry["latents"]),
-        "population": dict(entry["population"]),
+        "draw": str(arm.draw["digest"]),
+        "drawn": len(arm.draw["latents"]),
+        "population": dict(arm.draw["population"]),
         "scored": {metric: int(table.values.size) for metric, table in tables.items()},
         "unreadable": {metric: len(table.unmeasured) for metric, table in tables.items()},
     }

@@ -6,6 +6,7 @@ manifest into `results/`. Any other rule gives small files people read, named li
 This module and the scripts import nothing heavy: a job that the memo answers ends before torch is imported.
 """
 
+import fnmatch
 import os
 import sys
 import traceback
@@ -53,10 +54,14 @@ class Job:
     _store: Store = field(repr=False)
     _links: Path = field(repr=False)
 
-    def folder(self, name: str) -> Path:
-        """The files of the artifact that is input `name`, re-hashed, in a folder of links."""
-        folder = self._links / name
-        return folder if folder.exists() else self._manifests[name].link_into(self._store, folder)
+    def folder(self, name: str, *, only: str = "*") -> Path:
+        """The files of the artifact that is input `name`, re-hashed, in a folder of links; ask once for an input.
+
+        only: a pattern for the relative paths, for a reader of one of several large files.
+        """
+        return self._manifests[name].link_into(
+            self._store, self._links / name, lambda path: fnmatch.fnmatch(path, only)
+        )
 
     def meta(self, name: str) -> Mapping[str, Any]:
         """The meta of the artifact that is input `name`."""

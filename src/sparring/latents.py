@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from sparring.activation_cache import ActivationCache
 from sparring.canonical import pretty_json
 from sparring.coders.coder import Coder
+from sparring.coders.encoding import encode
 from sparring.errors import SparringError
 from sparring.progress import progress
 from sparring.sites import parse_site
@@ -110,7 +111,7 @@ def _encode(activations: Path, model: Coder, held: Tokens, own: np.ndarray, spli
     with progress(cache.rows(split), desc=f"latents {model.arm.name}", unit="row") as bar:
         for block in cache.blocks(split, (model.read_site,), _BLOCK):
             x = block[model.read_site]
-            values, indices = (tensor.cpu().numpy() for tensor in model.encode(x))
+            values, indices = (tensor.cpu().numpy() for tensor in encode(model, x))
             if values.size and not values.max() <= _LARGEST:
                 raise SparringError(
                     f"a latent of {model.arm.name} reaches {values.max():g}, beyond float16's {_LARGEST:g}; "

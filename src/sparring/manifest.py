@@ -5,7 +5,7 @@ A manifest has no time stamp and no host name: same content, same bytes. `conten
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,14 @@ class Manifest:
             }
         )
 
-    def link_into(self, store: Store, folder: Path) -> Path:
-        """Fills `folder` with links to the verified objects, under their relative paths; returns `folder`."""
+    def link_into(self, store: Store, folder: Path, only: Callable[[str], bool] = lambda name: True) -> Path:
+        """Fills `folder` with links to the verified objects, under their relative paths; returns `folder`.
+
+        Of the files, those whose relative path `only` accepts.
+        """
         for name, blob in sorted(self.files.items()):
+            if not only(name):
+                continue
             link = folder / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(store.verified(blob))

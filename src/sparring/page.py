@@ -149,7 +149,8 @@ def _latents(result: Mapping[str, Any]) -> str:
         ends += [f"{n} unreadable in {metric}" for metric, n in found["unreadable"].items() if n]
         population = ", ".join(f"{n} {fate}" for fate, n in found["population"].items())
         lines.append(f"- {arm}: {found['drawn']} drawn ({', '.join(ends)}); in the whole coder {population}")
-    return "\n".join(lines) + f"\n\nThe list was hashed before any score existed: `{result['latents']['draw'][:12]}`."
+    hashes = ", ".join(f"{arm} `{result['latents'][arm]['draw'][:12]}`" for arm in result["order"])
+    return "\n".join(lines) + f"\n\nThe lists were hashed before any score existed: {hashes}."
 
 
 def _examples(examples: Mapping[str, Sequence[Example]]) -> list[str]:

@@ -23,19 +23,20 @@ class ArmArtifacts:
     coder: Mapping[str, Any]
     coder_digest: str
     recon: Mapping[str, Any]
+    draw: Mapping[str, Any]
     latents: Path
     explanations: Path
     scores: Path
     score_meta: Mapping[str, Any]
 
-    def inputs(self, draw: Mapping[str, Any], rows: str) -> ArmInputs:
+    def inputs(self, rows: str) -> ArmInputs:
         """The arm as the comparison takes it."""
         return ArmInputs(
             scores=self.scores / "scores.parquet",
             score_meta=self.score_meta,
             coder={**self.coder["arm"], "n_latents": self.coder["n_latents"], "digest": self.coder_digest},
             recon=self.recon,
-            draw=draw,
+            draw=self.draw,
             rows=rows,
             firing=self.latents / "firing.parquet",
         )
@@ -49,7 +50,6 @@ class ArmArtifacts:
 def write_headtohead(
     arms: Mapping[str, ArmArtifacts],
     *,
-    draw: Mapping[str, Any],
     rows: str,
     plan: TestPlan,
     provenance: Mapping[str, Any],
@@ -57,7 +57,7 @@ def write_headtohead(
 ) -> None:
     """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens."""
     first, second = arms
-    inputs = {name: arm.inputs(draw, rows) for name, arm in arms.items()}
+    inputs = {name: arm.inputs(rows) for name, arm in arms.items()}
     result = head_to_head(arms=inputs, order=(first, second), plan=plan, provenance=provenance)
     scores = {name: arm.scores for name, arm in inputs.items()}
     examples = {name: pick_examples(scores[name], arm.texts(), metric=plan.primary) for name, arm in arms.items()}

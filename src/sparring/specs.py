@@ -58,9 +58,9 @@ class Specs:
         """Measure reconstruction on the evaluated split."""
         return self._spec("recon", split=self.study.evaluate_on, seed=self.study.test.seed)
 
-    def draw(self) -> dict[str, Any]:
+    def draw(self, arm: str) -> dict[str, Any]:
         """Draw the latents to be judged."""
-        return self._spec("draw", arms=self.study.compare, plan=asdict(self.study.draw))
+        return self._spec("draw", arm=arm, plan=asdict(self.study.draw))
 
     def explain(self, arm: str) -> dict[str, Any]:
         """Explain the drawn latents."""

@@ -13,7 +13,7 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.coders.training import train_coder
 
     arm, recipe = Arm(**job.spec["arm"]), Recipe(**job.spec["recipe"])
-    return train_coder(job.folder("activations"), arm=arm, recipe=recipe, out=job.out)
+    return train_coder(job.folder("activations", only="train.h5"), arm=arm, recipe=recipe, out=job.out)
 
 
 run(snakemake, compute)

@@ -1,4 +1,4 @@
-"""The latents to be judged, drawn by seed and hashed before any score exists."""
+"""The latents of one arm to be judged, drawn by seed and hashed before any score exists."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,7 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.autointerp.plan import DrawPlan
     from sparring.canonical import pretty_json
 
-    latents = {arm: job.folder(f"latents.{index}") for index, arm in enumerate(job.spec["arms"])}
-    result = draw_latents(latents, job.folder("tokens"), plan=DrawPlan(**job.spec["plan"]))
+    result = draw_latents(job.folder("latents"), arm=job.spec["arm"], plan=DrawPlan(**job.spec["plan"]))
     (job.out / "result").write_bytes(pretty_json(result))
     return {}
 

@@ -18,6 +18,7 @@ def compute(job: Job) -> Mapping[str, Any]:
             coder=job.meta(f"coder.{index}"),
             coder_digest=job.content(f"coder.{index}"),
             recon=json.loads(job.file(f"recon.{index}").read_bytes()),
+            draw=json.loads(job.file(f"draw.{index}").read_bytes()),
             latents=job.folder(f"latents.{index}"),
             explanations=job.folder(f"explanations.{index}"),
             scores=job.folder(f"scores.{index}"),
@@ -27,7 +28,6 @@ def compute(job: Job) -> Mapping[str, Any]:
     }
     write_headtohead(
         arms,
-        draw=json.loads(job.file("draw").read_bytes()),
         rows=job.content("tokens"),
         plan=TestPlan(**job.spec["plan"]),
         provenance={"spec": dict(job.spec), "inputs": job.contents()},

@@ -11,9 +11,9 @@ snakemake: Snakemake  # put here by Snakemake
 def compute(job: Job) -> Mapping[str, Any]:
     from sparring.latents import encode_latents
 
-    return encode_latents(
-        job.folder("activations"), job.folder("tokens"), job.folder("coder"), split=job.spec["split"], out=job.out
-    )
+    split = job.spec["split"]
+    activations = job.folder("activations", only=f"{split}.h5")
+    return encode_latents(activations, job.folder("tokens"), job.folder("coder"), split=split, out=job.out)
 
 
 run(snakemake, compute)

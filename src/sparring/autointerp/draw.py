@@ -1,6 +1,5 @@
 """Which latents are judged: drawn by seed, stratified by log firing rate, listed and hashed before any score exists."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,26 +69,23 @@ def draw_arm(
     }
 
 
-def draw_latents(latents: Mapping[str, Path], tokens: Path, *, plan: DrawPlan) -> dict[str, Any]:
-    """The draw of every arm, with its digest. `tokens` is part of the rule's identity; its text is in the latents too.
+def draw_latents(latents: Path, *, arm: str, plan: DrawPlan) -> dict[str, Any]:
+    """The draw of one arm from its latents on the evaluated split, with its digest.
 
     Each arm has its own stream of chance, from the seed and the arm's name, so that adding an arm moves no other.
     """
-    del tokens
-    arms, pools = {}, None
-    for arm in sorted(latents):
-        cache = LatentCache(latents[arm])
-        windows = cut_windows(cache.counted, cache.document, plan.window)
-        pools = split_pools(cache.document, share=plan.explainer_share, seed=plan.seed)
-        rng = np.random.default_rng([plan.seed, int(sha256_bytes(arm.encode())[:8], 16)])
-        try:
-            arms[arm] = draw_arm(cache, windows, pools, plan=plan, rng=rng)
-        except SparringError as error:
-            raise SparringError(f"arm {arm}: {error}") from None
-    listed = {arm: drawn["latents"] for arm, drawn in arms.items()}
+    cache = LatentCache(latents)
+    windows = cut_windows(cache.counted, cache.document, plan.window)
+    pools = split_pools(cache.document, share=plan.explainer_share, seed=plan.seed)
+    rng = np.random.default_rng([plan.seed, int(sha256_bytes(arm.encode())[:8], 16)])
+    try:
+        drawn = draw_arm(cache, windows, pools, plan=plan, rng=rng)
+    except SparringError as error:
+        raise SparringError(f"arm {arm}: {error}") from None
     return {
-        "arms": arms,
+        "arm": arm,
+        **drawn,
         "plan": asdict(plan),
-        "pools": pools.meta() if pools else {},
-        "digest": digest({"latents": listed, "plan": asdict(plan)}),
+        "pools": pools.meta(),
+        "digest": digest({"latents": drawn["latents"], "plan": asdict(plan)}),
     }

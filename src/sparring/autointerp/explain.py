@@ -119,7 +119,7 @@ def explain(
         "oracle": Explainer(protocol, protocol.pools.scorer, text, plan),
     }
     written: dict[str, dict[str, Any]] = {kind: {} for kind in explainers}
-    drawn = draw["arms"][arm]["latents"]
+    drawn = draw["latents"]
     with progress(len(drawn), desc=f"explain {arm}", unit="latent") as bar:
         for latent in drawn:
             avoid = {"real": None, "oracle": draw_examples(protocol, latent)}

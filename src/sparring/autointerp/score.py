@@ -57,7 +57,7 @@ def score(
     cache = LatentCache(latents)
     protocol = Protocol.of(cache, draw_plan_of(draw))
     text = TokenText(subject)
-    drawn = [int(latent) for latent in draw["arms"][arm]["latents"]]
+    drawn = [int(latent) for latent in draw["latents"]]
     made = read_explanations(explanations / "explanations.json", drawn)
     require_no_leak(made["real"], protocol.pools.scorer)
     examples = {latent: draw_examples(protocol, latent) for latent in drawn}

@@ -1,4 +1,4 @@
-"""A trained coder: loads from its folder, encodes and reconstructs raw rows through sparsify's own code."""
+"""A trained coder: loads from its folder, reconstructs raw rows through sparsify's own code."""
 
 import inspect
 import json
@@ -51,7 +51,7 @@ class Coder:
 
     @property
     def read_site(self) -> str:
-        """The site whose rows `encode` and `forward` take."""
+        """The site whose rows it takes."""
         return self.arm.read_site
 
     @property
@@ -68,12 +68,6 @@ class Coder:
     def k(self) -> int:
         """Latents a row kept by TopK."""
         return int(self.weights.cfg.k)
-
-    @torch.no_grad()
-    def encode(self, x: Float[Tensor, "rows d"]) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
-        """Values after ReLU (0 where fewer than k latents are positive) and latent indices, in no order in a row."""
-        values, indices, _ = self.weights.encode(x.to(self.weights.device, torch.float32))
-        return values, indices
 
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "rows d"]) -> Reconstruction:
