@@ -77,7 +77,7 @@ def test_a_mistake_is_one_line_that_names_it(name: str) -> None:
 
 def specs(config: dict[str, Any]) -> dict[str, str]:
     made = Specs(read_study(config), ROOT)
-    arms = {f"coder-{arm}": repr(made.coder(arm)) for arm in made.study.coders}
+    arms = {f"coder-{arm}": repr(made.coder(arm)) for arm in made.study.coders} | {"draw": repr(made.draw("sae"))}
     return {
         name: repr(getattr(made, name)()) for name in ("tokens", "activations", "latents", "recon", "headtohead")
     } | arms

@@ -97,6 +97,11 @@ class ActivationCache:
         """All rows of one site at once, float32; for data that fit into memory."""
         return next(self.blocks(split, (site,), self.rows(split)))[site]
 
+    def stored(self, split: str, site: str) -> Any:
+        """The HDF5 data set of a site, as it lies in its file (`.file.filename`)."""
+        self.d(site)
+        return self._group(split)[site]
+
     def _group(self, split: str) -> Any:
         if split not in self.splits:
             raise SparringError(f"activations {self.path}: no split {split!r}; it has {', '.join(self.splits)}")

@@ -7,7 +7,6 @@ cache exactly as it would on the live model (bit for bit, see tests/test_coders_
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -25,9 +24,8 @@ class SiteRows:
 
     def __init__(self, activations: Path, split: str, site: str, *, scale: float = 1.0) -> None:
         with ActivationCache(activations) as cache:
-            self._path, self._shape = cache.path, (cache.rows(split), cache.d(site))
-        with h5py.File(self._path, "r") as file:
-            data = file[split][site]
+            data = cache.stored(split, site)
+            self._path, self._shape = Path(data.file.filename), data.shape
             self._dtype, self._offset = data.dtype, data.id.get_offset()
             self._bf16 = data.attrs["dtype"] == "bfloat16"
         if self._offset is None:
