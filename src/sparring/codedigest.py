@@ -8,11 +8,12 @@ docstrings, formatting and the checkout's place do not enter.
 
 from pathlib import Path
 
+import sparring
 from sparring.canonical import digest, sha256_file
 from sparring.codeunits import Binding, Code, ModuleUnits, split_units
 
 PACKAGE = "sparring"
-PACKAGE_ROOT = Path(__file__).parent
+PACKAGE_ROOT = Path(sparring.__path__[0])  # code is followed name by name: no data that this module reads
 _WHOLE = frozenset({"globals", "vars", "locals", "exec", "eval"})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparring.perlatent import read_scores
 from sparring.verdict import sentence
-from sparring.words import interval
+from sparring.words import interval, terms
 
 _TEXT = 160  # characters of an explanation shown
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -61,6 +61,8 @@ def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Ex
         *_examples(examples),
         "## Gates",
         _gates(result),
+        "## How to read this",
+        terms(),
         "## Provenance",
         _provenance(result),
     ]

@@ -1,6 +1,7 @@
 """Figures and sentences as they are printed everywhere."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def interval(ci: Sequence[float]) -> str:
@@ -11,3 +12,8 @@ def interval(ci: Sequence[float]) -> str:
 def lowered(text: str) -> str:
     """A sentence to go on within another."""
     return text[:1].lower() + text[1:]
+
+
+def terms() -> str:
+    """What the page's terms mean, as a Markdown list."""
+    return Path(__file__).with_name("terms.md").read_text().rstrip()

@@ -1,0 +1,144 @@
+"""Faults at random moments of a rerun after an edit; afterwards one `snakemake TARGET` has to end well and right.
+
+    python benchmarks/faults.py --trials 60 --seed 0
+
+Each trial starts from a complete run of the miniature study, edits the code and runs the same command, which a fault
+hits. A trial is bad if the headline of the old code still stands although the run had launched jobs (stale), if
+the one command afterwards fails (lost), or if its headline is not byte for byte that of a clean run (mixed).
+`--without-retraction` is the control: the guard is taken out of the code under test, and trials have to be bad.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from checkout import Checkout
+from edits import EDITS, HEADLINE, MINI, Edit
+from fault_kinds import STRIKES, Run, can_mount, full_disk
+
+RAISES, FULL = "a job raises", "the disk is full"
+_NAMES = ("the b_dec edit in the adapter", "a helper that only scoring imports", "a text that the page is made with")
+CHANGES = {edit.name: edit for edit in EDITS if edit.name in _NAMES}
+_COMPUTE = "def compute(job: Job) -> Mapping[str, Any]:\n"
+_RETRACTION = "        retract(str(path) for job in jobs for path in job.output)\n"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A clean run after an edit: its headline, and the seconds it took."""
+
+    headline: bytes
+    seconds: float
+
+
+def kinds() -> list[str]:
+    """The faults that can be had on this machine."""
+    return [RAISES, *STRIKES, *([FULL] if can_mount() else [])]
+
+
+def reference(edit: Edit, base: Checkout, folder: Path) -> Reference:
+    """The edit's clean run."""
+    folder.mkdir()
+    checkout = base.copy(folder, folder / "store")
+    edit.apply(checkout)
+    start = time.monotonic()
+    ran = checkout.run(HEADLINE, *MINI)
+    assert ran.status == 0, ran.output
+    return Reference(checkout.result("headtohead_autointerp.json"), time.monotonic() - start)
+
+
+def trial(
+    kind: str, edit: Edit, wanted: Reference, base: Checkout, folder: Path, rng: random.Random, *, retraction: bool
+) -> str:
+    """One trial; "good", "stale", "lost" or "mixed", with what was seen."""
+    folder.mkdir()
+    checkout = base.copy(folder, folder / "store")
+    edit.apply(checkout)
+    if not retraction:
+        checkout.edit("src/sparring/workflow.py", _RETRACTION, "")
+    before = checkout.result("headtohead_autointerp.json")
+    moment = rng.uniform(0.3, wanted.seconds)
+    with full_disk(checkout, rng.randrange(1 << 20)) if kind == FULL else nullcontext():
+        scripts = _plant(checkout, edit, rng) if kind == RAISES else {}
+        launched = _struck(Run(checkout, (HEADLINE, *MINI), rng), kind, moment)
+        for path, text in scripts.items():
+            path.write_text(text)
+    headline = checkout.work / HEADLINE
+    if launched and headline.exists() and headline.read_bytes() == before:
+        return f"stale: the old headline stands after {kind} at {moment:.1f} s"
+    ran = checkout.run(HEADLINE, *MINI)
+    if ran.status:
+        return f"lost: after {kind} at {moment:.1f} s the same command fails: {ran.output[-1500:]}"
+    if headline.read_bytes() != wanted.headline:
+        return f"mixed: after {kind} at {moment:.1f} s the headline is not that of a clean run"
+    return "good"
+
+
+def _struck(run: Run, kind: str, moment: float) -> bool:
+    """Runs with the fault; whether the run had come so far as to launch a job."""
+    logs = run.checkout.work / "results" / ".sparring" / "plan.json"
+    planned = logs.stat().st_mtime_ns
+    run.start()
+    try:
+        end = time.monotonic() + moment
+        while time.monotonic() < end and run.process.poll() is None:
+            time.sleep(0.05)
+        if run.process.poll() is None and kind in STRIKES:
+            STRIKES[kind](run)
+        run.process.wait(timeout=300)
+        return logs.exists() and logs.stat().st_mtime_ns != planned
+    finally:
+        if kind != "SIGKILL to Snakemake":  # there the jobs go on beside the next run, as they would
+            run.stop()
+
+
+def _plant(checkout: Checkout, edit: Edit, rng: random.Random) -> dict[Path, str]:
+    """A raise in the script of one of the jobs that the edit leads to; the text of the file as it was."""
+    rule = rng.choice(sorted(edit.computed)).split("-")[0]
+    path = checkout.code / "workflow" / "scripts" / f"{rule}.py"
+    text = path.read_text()
+    path.write_text(text.replace(_COMPUTE, f"{_COMPUTE}    raise MemoryError('planted')\n"))
+    return {path: text}
+
+
+def run_trials(base: Checkout, folder: Path, *, trials: int, seed: int, retraction: bool = True) -> Counter[str]:
+    """`trials` faults, each kind in turn, on edits and at moments drawn with `seed`; counts of how they ended."""
+    rng = random.Random(seed)
+    references = {name: reference(edit, base, folder / f"clean-{i}") for i, (name, edit) in enumerate(CHANGES.items())}
+    order = [kind for _ in range(trials) for kind in rng.sample(kinds(), len(kinds()))][:trials]
+    ends: Counter[str] = Counter()
+    for index, kind in enumerate(order):
+        name = rng.choices(list(CHANGES), weights=(1, 3, 3))[0]
+        end = trial(kind, CHANGES[name], references[name], base, folder / str(index), rng, retraction=retraction)
+        ends[end.split(":")[0]] += 1
+        print(f"{index + 1}/{trials}  {kind}, {name}: {end}", file=sys.stderr, flush=True)
+    return ends
+
+
+def main() -> int:
+    """Command line; the number of bad trials, or for the control 1 where none was bad."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without-retraction", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder = Path(name)
+        base = Checkout.make(folder / "base", folder / "store")
+        done = base.run(HEADLINE, *MINI)
+        assert done.status == 0, done.output
+        retraction = not options.without_retraction
+        ends = run_trials(base, folder, trials=options.trials, seed=options.seed, retraction=retraction)
+    bad = sum(ends.values()) - ends["good"]
+    print(f"{options.trials} trials: " + ", ".join(f"{ends[end]} {end}" for end in ("good", "stale", "mixed", "lost")))
+    return min(bad, 1) if retraction else int(bad == 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
