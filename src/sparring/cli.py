@@ -1,4 +1,4 @@
-"""The `sparring` command: why, verify, gc. Run it where you run `snakemake`."""
+"""The `sparring` command: why, diff, verify, gc. Run it where you run `snakemake`."""
 
 import argparse
 import sys
@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
     why.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
     why.set_defaults(run=_why)
+    diff = commands.add_parser("diff", help="what tells two runs apart: study, code, inputs, figures")
+    diff.add_argument("first", metavar="A", help="the start of an action's or a result's digest, or a git revision")
+    diff.add_argument("second", metavar="B")
+    diff.set_defaults(run=_diff)
     verify = commands.add_parser("verify", help="re-hash the store; damaged objects are named and quarantined")
     verify.set_defaults(run=_verify)
     gc = commands.add_parser("gc", help="delete what no result needs any more")
@@ -64,6 +68,13 @@ def _pair(entry: str) -> tuple[str, object]:
     if not equals:
         raise SparringError(f"--config {entry!r}: write KEY=VALUE")
     return key, yaml.safe_load(value)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from sparring.diff import diff
+
+    print(diff(open_store(), options.first, options.second, repository=Path.cwd()))
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:

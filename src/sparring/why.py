@@ -5,11 +5,12 @@ Downstream of a job that will compute they are not; there the question is what h
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sparring.differences import differences
 from sparring.manifest import content_of
 from sparring.memo import Action, read_action, recall
 from sparring.planned import PlannedJob
@@ -41,7 +42,7 @@ def why(jobs: Sequence[PlannedJob], store: Store, *, root: Path) -> list[Answer]
         last = _last_record(job, store)
         outputs = recall(store, action)
         unsure = not uncertain.isdisjoint(job.inputs.values())
-        reasons = tuple(_differences(last, action, root)) if outputs is None or job.scheduled else ()
+        reasons = _reasons(last, action, root) if outputs is None or job.scheduled else ()
         if outputs is None:
             fate = COMPUTES
         elif unsure:
@@ -98,40 +99,13 @@ def _last_record(job: PlannedJob, store: Store) -> dict[str, Any] | None:
     return None
 
 
-def _differences(last: dict[str, Any] | None, action: Action, root: Path) -> list[str]:
+def _reasons(last: dict[str, Any] | None, action: Action, root: Path) -> tuple[str, ...]:
     if last is None:
-        return []
-    before = last["action"]
-    found = []
-    if before["spec"]["code"] != action.spec["code"]:
-        now = reached_by(root, action.spec["script"])
-        found += [f"code: {text}" for text in _changed(last["code"], now)]
-    if before["spec"]["lock"] != action.spec["lock"]:
-        found.append("environment: the lock file changed")
-    skip = ("code", "lock")
-    old, new = ({k: v for k, v in _flat(spec).items() if k not in skip} for spec in (before["spec"], action.spec))
-    for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
-            found.append(f"study: {key}: {old.get(key, 'absent')!r} -> {new.get(key, 'absent')!r}")
-    for name in sorted(before["inputs"].keys() | action.inputs.keys()):
-        if before["inputs"].get(name) != action.inputs.get(name):
-            found.append(f"input: {name} has other contents")
-    return found
-
-
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    words = {(True, True): "changed", (True, False): "is gone", (False, True): "is new"}
-    return [
-        f"{name.replace(':', '.')} {words[name in old, name in new]}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}.{name}".lstrip(".")).items()}
+        return ()
+    code = last["code"]
+    if last["action"]["spec"]["code"] != action.spec["code"]:
+        code = reached_by(root, action.spec["script"])
+    return tuple(differences(last, {"action": asdict(action), "code": code}))
 
 
 def _default_reason(fate: str, last: dict[str, Any] | None) -> str:

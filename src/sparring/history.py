@@ -1,0 +1,128 @@
+"""The runs a store remembers: which actions led to a result, found by a digest or by a git revision."""
+
+import json
+import re
+import subprocess
+import tarfile
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from sparring.canonical import digest
+from sparring.codedigest import reached_code
+from sparring.errors import SparringError
+from sparring.manifest import content_of
+from sparring.memo import job_name, read_action
+from sparring.store import Store
+
+HEADLINE_RULE = "headtohead"
+_SHORTEST = 6  # characters of a digest
+
+Action = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """All actions of a store, by key."""
+
+    store: Store
+
+    @cached_property
+    def actions(self) -> dict[str, Action]:
+        """Every readable record, the newest last."""
+        paths = sorted((self.store.root / "actions").glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
+        found = {path.stem: read_action(self.store, path.stem) for path in paths}
+        return {key: action for key, action in found.items() if action}
+
+    @cached_property
+    def makers(self) -> dict[str, list[str]]:
+        """The keys of the actions that gave a content."""
+        makers = defaultdict(list)
+        for key, action in self.actions.items():
+            for blob in action["outputs"].values():
+                path = self.store.path(blob["sha256"])
+                if path.is_file():
+                    makers[content_of(path)].append(key)
+        return makers
+
+    def find(self, name: str, repository: Path) -> str:
+        """The key of the action that `name` means: (the start of) its key or of a result's sha256, or the newest
+        head-to-head of the code at a git revision. SparringError if there is none, or more than one."""
+        if re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},64}}", name):
+            hits = [key for key, action in self.actions.items() if key.startswith(name) or _gave(action, name)]
+            if len(hits) > 1:
+                raise SparringError(f"{name} means {len(hits)} actions of the store; give more characters")
+            if hits:
+                return hits[0]
+        codes = _codes_at(name, repository)
+        runs = [key for key, action in self.actions.items() if action["action"]["rule"] == HEADLINE_RULE]
+        for key in reversed(runs):
+            if self._lineage(key, codes) is not None:
+                return key
+        raise SparringError(
+            f"the store {self.store.root} has no head-to-head made by the code of {name}; check it out and run it"
+        )
+
+    def lineage(self, key: str) -> dict[str, Action]:
+        """The actions that led to `key`, itself included, by job name; of several makers of a content the newest."""
+        found = self._lineage(key, None)
+        assert found is not None
+        return found
+
+    def _lineage(self, key: str, codes: dict[str, str] | None) -> dict[str, Action] | None:
+        action = self.actions[key]
+        said = action["action"]
+        if codes is not None and codes.get(said["spec"]["script"]) != said["spec"]["code"]:
+            return None
+        found = {job_name(said["rule"], said["wildcards"]): action}
+        for content in said["inputs"].values():
+            makers = self.makers.get(content, [])
+            led = next((up for maker in reversed(makers) if (up := self._lineage(maker, codes)) is not None), None)
+            if led is None and makers:
+                return None  # made, but not by this code
+            found |= led or {}
+        return found
+
+
+def _gave(action: Action, name: str) -> bool:
+    return any(blob["sha256"].startswith(name) for blob in action["outputs"].values())
+
+
+def _codes_at(revision: str, repository: Path) -> dict[str, str]:
+    """The code digest of every rule's script at a git revision."""
+    done = subprocess.run(
+        ["git", "archive", revision, "src", "workflow"], cwd=repository, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise SparringError(
+            f"{revision} is neither a digest in the store nor a git revision: {done.stderr.decode().strip()}"
+        )
+    with tempfile.TemporaryDirectory() as name, tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        archive.extractall(name, filter="data")
+        root, scripts = Path(name) / "src" / "sparring", sorted((Path(name) / "workflow" / "scripts").glob("*.py"))
+        return {script.name: digest(reached_code(script, root=root)) for script in scripts}
+
+
+def figures(store: Store, action: Action) -> dict[str, float]:
+    """Every number of the action's JSON result (or of the meta of its artifact), by its path in it."""
+    numbers: dict[str, float] = {}
+    for blob in action["outputs"].values():
+        try:
+            value = json.loads(store.path(blob["sha256"]).read_bytes())
+        except (ValueError, FileNotFoundError):
+            continue
+        numbers |= _numbers(value.get("meta", value) if isinstance(value, dict) else value, "")
+    return numbers
+
+
+def _numbers(value: Any, prefix: str) -> dict[str, float]:
+    if isinstance(value, bool) or not isinstance(value, dict | list | int | float):
+        return {}
+    if isinstance(value, int | float):
+        return {prefix: value}
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    return {k: v for key, inner in entries for k, v in _numbers(inner, f"{prefix}.{key}".lstrip(".")).items()}
