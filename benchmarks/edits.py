@@ -115,9 +115,9 @@ EDITS = (
     ),
     Edit(
         "another key of the study schema, with a default",
-        _replace("src/sparring/study.py", "    evaluate_on: ", '    remark: str = ""\n    evaluate_on: '),
+        _replace("src/sparring/study.py", "    test: TestPlan\n", '    test: TestPlan\n    remark: str = ""\n'),
     ),
-    Edit("a key set to its default", _config("coders={sae: {layer: null}}", "draw={seed: 0}")),
+    Edit("a key set to its default", _config("coders={sae: {layer: 1}}", "draw={seed: 0}")),
     Edit(
         "a refactoring of the latents' reader, same results",
         _replace("src/sparring/latent_cache.py", "if not 0 <= latent <", "if not -1 < latent <"),

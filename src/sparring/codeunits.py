@@ -67,7 +67,7 @@ def split_units(source: bytes, where: str, name: str, is_package: bool) -> Modul
         tree = ast.parse(source)
     except SyntaxError as error:
         raise SparringError(f"{where}:{error.lineno}: {error.msg}; mend the syntax") from error
-    _strip_docstrings(tree)
+    tree = _WithoutTexts().visit(tree)
     for node in ast.walk(tree):
         _refuse_hidden_imports(node, where)
     groups: dict[str, list[ast.stmt]] = {}
@@ -125,8 +125,7 @@ def _decorated_plainly(statement: ast.FunctionDef | ast.AsyncFunctionDef | ast.C
 
 
 def _harmless_in_class(statement: ast.stmt) -> bool:
-    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return is_text or isinstance(statement, ast.Pass) or _unit_name(statement) is not None
+    return isinstance(statement, ast.Pass) or _unit_name(statement) is not None
 
 
 def _plain(value: ast.expr) -> bool:
@@ -198,13 +197,14 @@ def _refuse_hidden_imports(node: ast.AST, where: str) -> None:
             )
 
 
-def _strip_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes away statements that are a mere constant: docstrings, remarks to a field, `...`. None has an effect."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case) and getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]  # type: ignore[union-attr]
+        return node

@@ -83,7 +83,9 @@ class Job:
 def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
     """Gives the rule's outputs, from the memo or by `compute`. A SparringError ends the job with its one line."""
     try:
-        _run(snakemake, compute)
+        store = open_store()
+        with store.used():
+            _run(snakemake, compute, store)
     except SparringError as error:
         _stop(snakemake, str(error))
     except BaseException as error:
@@ -102,8 +104,7 @@ def _stop(snakemake: Snakemake, line: str) -> NoReturn:
     raise SystemExit(f"\nError in {snakemake.rule}: {line}\n") from None
 
 
-def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
-    store = open_store()
+def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]], store: Store) -> None:
     store.register(Path("results"))
     spec = dict(snakemake.params.spec)
     files = named_files(snakemake.input)

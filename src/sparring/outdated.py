@@ -68,5 +68,7 @@ def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str,
     if method is None or not set(wildcards.values()) <= set(specs.study.coders):
         return None  # of a study with other rules or arms: no target of this run
     taken = inspect.signature(method).parameters
+    if not taken.keys() <= wildcards.keys():
+        return None  # of an older graph
     spec: dict[str, Any] = json.loads(json.dumps(method(**{key: wildcards[key] for key in taken})))
     return spec

@@ -31,20 +31,20 @@ class Record:
     inputs: Mapping[str, str]
 
 
-def read_record(target: str) -> Record | None:
+def read_record(target: str, records: Path = RECORDS) -> Record | None:
     """The record of `target`; None where there is none or it was cut short."""
     try:
-        raw = json.loads(_record(target).read_bytes())
+        raw = json.loads(_record(target, records).read_bytes())
         return Record(str(raw["action"]), dict(raw["inputs"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def read_records() -> dict[str, Record | None]:
+def read_records(records: Path = RECORDS) -> dict[str, Record | None]:
     """Every recorded target; None for a record cut short."""
-    paths = sorted(RECORDS.glob("results/**/*.json"))
-    targets = [path.relative_to(RECORDS).as_posix().removesuffix(".json") for path in paths]
-    return {target: read_record(target) for target in targets}
+    paths = sorted(records.glob("results/**/*.json"))
+    targets = [path.relative_to(records).as_posix().removesuffix(".json") for path in paths]
+    return {target: read_record(target, records) for target in targets}
 
 
 def derived_from(targets: Iterable[str]) -> list[str]:
@@ -72,5 +72,5 @@ def retract(targets: Iterable[str]) -> list[str]:
     return gone
 
 
-def _record(target: str) -> Path:
-    return RECORDS / f"{target}.json"
+def _record(target: str, records: Path = RECORDS) -> Path:
+    return records / f"{target}.json"

@@ -7,6 +7,7 @@ Layout of a store folder:
     actions/ab/abcdef....json    what one action (code, spec, input contents) gave: see memo.py
     scratch/...                  folders of running jobs; an abandoned one is swept by the next job
     quarantine/...               damaged objects, kept for a look
+    users.lock                   held by every job at work, so that nothing is deleted under it
     users/...                    the results folders that refer to this store
 
 Objects come into being by a rename, so a reader never sees half of one.
@@ -144,6 +145,23 @@ class Store:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """While a job takes from the store or puts into it."""
+        with (self.root / "users.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
+    @contextlib.contextmanager
+    def unused(self) -> Iterator[None]:
+        """While no job may begin; SparringError where one is at work."""
+        with (self.root / "users.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SparringError(f"jobs are at work on the store {self.root}; wait for them or stop them") from None
+            yield
 
     def _sweep(self) -> None:
         # The kernel drops a killed job's lock, so a folder whose lock can be had belongs to nobody. A job killed in the

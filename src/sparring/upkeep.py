@@ -1,6 +1,6 @@
 """Upkeep of the store: `sparring verify` re-hashes it, `sparring gc` drops what nothing refers to any more."""
 
-import json
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +8,9 @@ from typing import Any
 
 from sparring.canonical import sha256_file
 from sparring.manifest import read_manifest
-from sparring.memo import job_name
+from sparring.memo import job_name, read_action
 from sparring.progress import progress
+from sparring.records import RECORDS, read_records
 from sparring.store import Store
 
 
@@ -45,15 +46,21 @@ def verify(store: Store) -> tuple[int, list[Damage]]:
 def collect(store: Store, *, keep_days: float, dry_run: bool) -> tuple[int, int]:
     """Deletes objects and action records that no result needs and that are older than `keep_days`.
 
-    A result is any file that a job put into a working directory which uses this store (`Store.users`). Whatever is
-    younger than `keep_days` stays, which covers jobs that run now. Returns (number of objects, their bytes).
+    A result is any file that a job put into a working directory which uses this store (`Store.users`), also one that
+    was retracted since. Whatever is younger than `keep_days` stays. Returns (number of objects, their bytes).
+    Raises SparringError while a job runs: what it makes or takes from the memo is not referred to yet.
     """
+    with contextlib.nullcontext() if dry_run else store.unused():
+        return _collect(store, keep_days, dry_run)
+
+
+def _collect(store: Store, keep_days: float, dry_run: bool) -> tuple[int, int]:
     records = _actions(store)
     before = time.time() - keep_days * 86_400
     needed = {key for key in records if store.action_path(key).stat().st_mtime > before}
     kept: set[str] = set()
     for results in store.users():
-        needed |= {json.loads(path.read_bytes())["action"] for path in results.glob(".sparring/results/**/*.json")}
+        needed |= {record.action for record in read_records(results / RECORDS.name).values() if record}
         manifests = [read_manifest(path) for path in results.rglob("*.json")]
         kept |= {blob.sha256 for manifest in manifests if manifest for blob in manifest.files.values()}
     for key in needed & records.keys():
@@ -72,7 +79,8 @@ def collect(store: Store, *, keep_days: float, dry_run: bool) -> tuple[int, int]
 
 
 def _actions(store: Store) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_bytes()) for path in sorted((store.root / "actions").glob("*/*.json"))}
+    keys = [path.stem for path in sorted((store.root / "actions").glob("*/*.json"))]
+    return {key: record for key in keys if (record := read_action(store, key))}
 
 
 def _objects(record: dict[str, Any]) -> set[str]:
