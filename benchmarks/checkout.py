@@ -13,16 +13,14 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 
 @dataclass(frozen=True)
 class Ran:
-    """What one `snakemake` did: exit status, all it printed, and the jobs it launched, by what became of them."""
+    """What one `snakemake` did: exit status, all it printed, and the jobs it launched, those of them that computed, and those
+    that the memo answered; the others failed."""
 
     status: int
     output: str
+    launched: frozenset[str]
     computed: frozenset[str]
     recalled: frozenset[str]
-
-    @property
-    def launched(self) -> frozenset[str]:
-        return self.computed | self.recalled
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,25 @@ class Checkout:
         return Ran(
             done.returncode,
             done.stdout + done.stderr,
+            frozenset(said),
             frozenset(job for job, text in said.items() if ": computed, action" in text),
             frozenset(job for job, text in said.items() if ": from the memo, action" in text),
         )
+
+    def sparring(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One `sparring ARGUMENTS` in the working directory."""
+        return subprocess.run(
+            [sys.executable, "-m", "sparring.cli", *arguments],
+            env=self.environment(),
+            cwd=self.work,
+            capture_output=True,
+            text=True,
+        )
+
+    def git(self, *arguments: str) -> None:
+        """git in the code's folder; raises if it fails."""
+        who = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
+        subprocess.run(["git", *who, *arguments], cwd=self.code, check=True, capture_output=True)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replaces `old`, which stands exactly once in `path`, by `new`."""

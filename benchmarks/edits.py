@@ -1,7 +1,6 @@
 """Edits to a checkout, each with the jobs that the next `snakemake` has to launch and to compute: no more, no fewer."""
 
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -71,17 +70,13 @@ def _touch(checkout: Checkout) -> None:
 
 
 def _branches(checkout: Checkout) -> None:
-    def git(*arguments: str) -> None:
-        who = ("-c", "user.name=x", "-c", "user.email=x@x")
-        subprocess.run(["git", *who, *arguments], cwd=checkout.code, check=True, capture_output=True)
-
-    git("init", "-b", "main")
-    git("add", ".")
-    git("commit", "-m", "one")
-    git("checkout", "-b", "other")
+    checkout.git("init", "-b", "main")
+    checkout.git("add", ".")
+    checkout.git("commit", "-m", "one")
+    checkout.git("checkout", "-b", "other")
     checkout.edit(ADAPTER, RIGHT, WRONG)
-    git("commit", "-am", "other")
-    git("checkout", "main")
+    checkout.git("commit", "-am", "other")
+    checkout.git("checkout", "main")
 
 
 def _reverted(checkout: Checkout) -> None:

@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="what tells two runs apart: study, code, inputs, figures")
     diff.add_argument("first", metavar="A", help="the start of an action's or a result's digest, or a git revision")
     diff.add_argument("second", metavar="B")
+    diff.add_argument("--repository", type=Path, default=Path(), help="the checkout that knows the revisions")
     diff.set_defaults(run=_diff)
     verify = commands.add_parser("verify", help="re-hash the store; damaged objects are named and quarantined")
     verify.set_defaults(run=_verify)
@@ -73,7 +74,7 @@ def _pair(entry: str) -> tuple[str, object]:
 def _diff(options: argparse.Namespace) -> int:
     from sparring.diff import diff
 
-    print(diff(open_store(), options.first, options.second, repository=Path.cwd()))
+    print(diff(open_store(), options.first, options.second, repository=options.repository))
     return 0
 
 
@@ -96,3 +97,7 @@ def _gc(options: argparse.Namespace) -> int:
     number, size = collect(open_store(), keep_days=options.keep_days, dry_run=options.dry_run)
     print(f"{number} objects, {size / 1e6:.1f} MB {'would go' if options.dry_run else 'deleted'}")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

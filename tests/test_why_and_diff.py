@@ -1,0 +1,70 @@
+"""`sparring why` says before a run what it will do and why; `sparring diff` says what told two runs apart."""
+
+import json
+
+import pytest
+from checkout import Checkout
+from edits import ADAPTER, ALL, HEADLINE, MINI, RIGHT, WRONG
+
+pytestmark = pytest.mark.e2e
+
+
+def why(checkout: Checkout, *arguments: str) -> str:
+    study = str(checkout.code / "config/studies/mini.yaml")
+    snakefile = str(checkout.code / "Snakefile")
+    done = checkout.sparring("why", HEADLINE, "--snakefile", snakefile, "--configfile", study, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_reason_is_the_function_and_nothing_runs(copy: Checkout) -> None:
+    assert why(copy) == f"{len(ALL)} up to date\n"
+    copy.edit(ADAPTER, RIGHT, WRONG)
+    said = why(copy)
+    assert "latents-sae: computes\n    code: sparring.coders.encoding.encode changed\n" in said
+    assert "latents-transcoder: computes" in said
+    assert "headtohead: memo if upstream stays equal" in said
+    assert said.endswith("2 computes, 7 memo if upstream stays equal, 9 up to date\n")
+    assert (copy.work / HEADLINE).exists()
+    dot = why(copy, "--dot")
+    assert dot.startswith("digraph") and dot.rstrip().endswith("}")
+    assert '"latents-sae" -> "draw-sae";' in dot
+
+
+def test_the_reason_is_the_key_of_the_study(copy: Checkout) -> None:
+    said = why(copy, "--config", "explain={tokens: 10}")
+    assert "explain-sae: computes\n    study: plan.tokens: 20 -> 10\n" in said
+
+
+def test_the_reason_is_a_missing_object(copy: Checkout, tmp_path) -> None:
+    own = copy.copy(tmp_path / "own", tmp_path / "own-store")
+    manifest = json.loads((own.work / "results/latents/sae.json").read_bytes())
+    sha256 = next(iter(manifest["files"].values()))["sha256"]
+    (own.store / "objects" / sha256[:2] / sha256).unlink()
+    assert "latents-sae: computes\n    an object of its result is missing from the store" in why(own)
+
+
+def test_two_runs_by_revision_and_by_digest(copy: Checkout, tmp_path) -> None:
+    own = copy.copy(tmp_path / "own", tmp_path / "own-store")
+    own.git("init", "-b", "main")
+    own.git("add", ".")
+    own.git("commit", "-m", "one")
+    own.git("checkout", "-b", "other")
+    own.edit("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
+    own.git("commit", "-am", "other")
+    missing = own.sparring("diff", "main", "other", "--repository", str(own.code))
+    assert missing.returncode == 1
+    assert "no head-to-head made by the code of other" in missing.stderr
+    key = json.loads((own.work / "results/.sparring" / f"{HEADLINE}.json").read_bytes())["action"]
+    assert own.run(HEADLINE, *MINI).status == 0
+    by_revision = own.sparring("diff", "main", "other", "--repository", str(own.code))
+    assert by_revision.returncode == 0, by_revision.stderr
+    assert "score-sae:\n    code: sparring.autointerp.scorers.embedding" in by_revision.stdout
+    assert "latents-sae:" not in by_revision.stdout
+    assert "metrics.detection.diff" in by_revision.stdout
+    same = own.sparring("diff", key[:12], "main", "--repository", str(own.code))
+    assert "the same jobs, code, study and inputs" in same.stdout, same.stdout
+    assert "every figure is the same" in same.stdout
+    nonsense = own.sparring("diff", "main", "nonsense", "--repository", str(own.code))
+    assert nonsense.returncode == 1
+    assert "nonsense is neither a digest in the store nor a git revision" in nonsense.stderr
