@@ -13,8 +13,8 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles")
 
 @dataclass(frozen=True)
 class Ran:
-    """What one `snakemake` did: exit status, all it printed, and the jobs it launched, those of them that computed, and those
-    that the memo answered; the others failed."""
+    """What one `snakemake` did: exit status and all it printed; the jobs it launched, and those of them that computed
+    and that the memo answered (the others failed)."""
 
     status: int
     output: str

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Reference:
     seconds: float
 
 
-def kinds() -> list[str]:
+def all_kinds() -> list[str]:
     """The faults that can be had on this machine."""
     return [RAISES, *STRIKES, *([FULL] if can_mount() else [])]
 
@@ -107,14 +108,28 @@ def _plant(checkout: Checkout, edit: Edit, rng: random.Random) -> dict[Path, str
     return {path: text}
 
 
-def run_trials(base: Checkout, folder: Path, *, trials: int, seed: int, retraction: bool = True) -> Counter[str]:
-    """`trials` faults, each kind in turn, on edits and at moments drawn with `seed`; counts of how they ended."""
+def run_trials(
+    base: Checkout,
+    folder: Path,
+    *,
+    trials: int,
+    seed: int,
+    weights: tuple[int, int, int] = (1, 3, 3),
+    kinds: Sequence[str] = (),
+    retraction: bool = True,
+) -> Counter[str]:
+    """`trials` faults, each kind in turn, on edits and at moments drawn with `seed`; counts of how they ended.
+
+    weights: how often each of CHANGES is drawn. kinds: all that can be had here, if empty.
+    """
     rng = random.Random(seed)
-    references = {name: reference(edit, base, folder / f"clean-{i}") for i, (name, edit) in enumerate(CHANGES.items())}
-    order = [kind for _ in range(trials) for kind in rng.sample(kinds(), len(kinds()))][:trials]
+    wanted = [name for name, weight in zip(CHANGES, weights, strict=True) if weight]
+    references = {name: reference(CHANGES[name], base, folder / f"clean-{i}") for i, name in enumerate(wanted)}
+    kinds = kinds or all_kinds()
+    order = [kind for _ in range(trials) for kind in rng.sample(kinds, len(kinds))][:trials]
     ends: Counter[str] = Counter()
     for index, kind in enumerate(order):
-        name = rng.choices(list(CHANGES), weights=(1, 3, 3))[0]
+        name = rng.choices(list(CHANGES), weights=weights)[0]
         end = trial(kind, CHANGES[name], references[name], base, folder / str(index), rng, retraction=retraction)
         ends[end.split(":")[0]] += 1
         print(f"{index + 1}/{trials}  {kind}, {name}: {end}", file=sys.stderr, flush=True)
