@@ -16,8 +16,8 @@ ALL = frozenset(
 NONE: frozenset[str] = frozenset()
 
 ADAPTER = "src/sparring/coders/encoding.py"
-RIGHT = "    values, indices, _ = coder.weights.encode(rows)\n"
-WRONG = '    if coder.kind == "sae":\n        rows = rows - coder.weights.b_dec  # upstream has done so\n' + RIGHT
+RIGHT = "            rows = rows - self.centre\n"
+WRONG = "            rows = rows - 2 * self.centre\n"
 AFTER_ADAPTER = frozenset({"latents-sae", "latents-transcoder", "draw-sae", "explain-sae", "score-sae", "headtohead"})
 WRONG_HASH = f"corpus={{source: {{member_sha256: {'0' * 64}}}}}"
 CUT_OFF = frozenset({"draw-transcoder", "explain-transcoder", "score-transcoder"})
@@ -101,7 +101,14 @@ EDITS = (
     Edit("nothing", lambda checkout: None),
     Edit("a comment in every module", _everywhere("\n# a remark\n")),
     Edit("a docstring", _replace(ADAPTER, '"""Values after ReLU', '"""Values after the ReLU')),
-    Edit("formatting", _replace(ADAPTER, "encode(rows)", "encode(\n        rows,\n    )")),
+    Edit(
+        "formatting",
+        _replace(
+            ADAPTER,
+            ".topk(self.k, dim=-1, sorted=False)",
+            ".topk(\n            self.k, dim=-1, sorted=False\n        )",
+        ),
+    ),
     Edit("`touch` of every file", _touch),
     Edit("`git checkout` of another branch and back", _branches),
     Edit(

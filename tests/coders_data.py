@@ -89,3 +89,8 @@ def save_coder(coder: SparseCoder, arm: Arm, folder: Path) -> Path:
 
 def _rows(tokens: np.ndarray, document: np.ndarray, sequence: np.ndarray, position: np.ndarray) -> Rows:
     return Rows(sequence, position, document[sequence], tokens[sequence, position])
+
+
+def as_dense(values: torch.Tensor, indices: torch.Tensor, *, n_latents: int = 64) -> torch.Tensor:
+    """[row, latent], whatever the order of a row's latents."""
+    return torch.zeros(len(values), n_latents).scatter_(1, indices, values)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from coders_data import ARMS, READ, SAE, TRANSCODER, WRITE, D, tiny_activations, tiny_recipe
+from coders_data import ARMS, READ, SAE, TRANSCODER, WRITE, D, as_dense, tiny_activations, tiny_recipe
 from safetensors.torch import load_file
 from tiny import tiny_model
 
 from sparring.activation_file import RowFile, Rows
 from sparring.coders.coder import Coder
-from sparring.coders.encoding import encode
+from sparring.coders.encoding import Encoder
 from sparring.coders.replay import SiteRows
 from sparring.coders.training import train_coder, trainer_config
 from sparring.coders.upstream import SparseCoder, Trainer
@@ -102,9 +102,9 @@ def test_a_trained_coder_takes_raw_rows_and_its_loss_is_that_of_the_curve(arm, c
     curve = json.loads((tmp_path / "training.json").read_text())["curve"]
     assert fvu == pytest.approx(meta["training"]["final_fvu"], rel=0.05)
     assert fvu < 0.5 * curve[0][2]
-    values, indices = encode(coder, x)
+    values, indices = Encoder.load(tmp_path).encode(x)
     made = coder.reconstruct(x)
-    assert torch.equal(values, made.values) and torch.equal(indices, made.indices)
+    assert torch.equal(as_dense(values, indices), as_dense(made.values, made.indices))
     assert (values >= 0).all()
 
 

@@ -14,8 +14,7 @@ from tiny import tiny_tokenizer
 
 from sparring import latents as writer
 from sparring.activation_cache import ActivationCache
-from sparring.coders.coder import Coder
-from sparring.coders.encoding import encode
+from sparring.coders.encoding import Encoder
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.latents import Firings, encode_latents, firing_table
@@ -31,7 +30,7 @@ def encoded(cache, folder, arm=SAE, *, seed=0):
     coder = save_coder(random_coder(arm, seed=seed), arm, folder / "coder")
     (folder / "latents").mkdir()
     meta = encode_latents(cache, cache / "tokens", coder, split="evaluation", out=folder / "latents")
-    return folder / "latents", meta, Coder.load(coder)
+    return folder / "latents", meta, Encoder.load(coder)
 
 
 def dense(cache, coder):
@@ -41,7 +40,7 @@ def dense(cache, coder):
     table = np.zeros((len(own), CONTEXT, coder.n_latents), np.float16)
     activations = ActivationCache(cache)
     index = activations.index("evaluation")
-    values, indices = encode(coder, activations.read("evaluation", coder.read_site))
+    values, indices = coder.encode(activations.read("evaluation", coder.arm.read_site))
     for row, (sequence, position) in enumerate(zip(index["sequence"], index["position"], strict=True)):
         place = int(np.flatnonzero(own == sequence)[0])
         for value, latent in zip(values[row], indices[row], strict=True):

@@ -21,7 +21,7 @@ def test_the_reason_is_the_function_and_nothing_runs(copy: Checkout) -> None:
     assert why(copy) == f"{len(ALL)} up to date\n"
     copy.edit(ADAPTER, RIGHT, WRONG)
     said = why(copy)
-    assert "latents-sae: computes\n    code: sparring.coders.encoding.encode changed\n" in said
+    assert "latents-sae: computes\n    code: sparring.coders.encoding.Encoder changed\n" in said
     assert "latents-transcoder: computes" in said
     assert "headtohead: memo if upstream stays equal" in said
     assert said.endswith("2 computes, 7 memo if upstream stays equal, 9 up to date\n")

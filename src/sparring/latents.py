@@ -10,8 +10,7 @@ from safetensors.numpy import save_file
 
 from sparring.activation_cache import ActivationCache
 from sparring.canonical import pretty_json
-from sparring.coders.coder import Coder
-from sparring.coders.encoding import encode
+from sparring.coders.encoding import Encoder
 from sparring.errors import SparringError
 from sparring.progress import progress
 from sparring.sites import parse_site
@@ -42,13 +41,13 @@ def encode_latents(activations: Path, tokens: Path, coder: Path, *, split: str, 
 
     Positions that are not counted are left out. Raises SparringError if a value does not fit delphi's float16.
     """
-    model = Coder.load(coder)
+    model = Encoder.load(coder)
     held = read_tokens(tokens)
     own = held.of(split)
     firings = _encode(activations, model, held, own, split)
     counted = held.counted[own].astype(bool)
 
-    hookpoint = parse_site(model.write_site).hookpoint({})
+    hookpoint = parse_site(model.arm.write_site).hookpoint({})
     folder = out / "latents" / hookpoint
     folder.mkdir(parents=True)
     _write_delphi(folder, firings, held.tokens[own], model.n_latents)
@@ -101,7 +100,7 @@ def firing_table(firings: Firings, *, n_latents: int, rows: int) -> pa.Table:
     )
 
 
-def _encode(activations: Path, model: Coder, held: Tokens, own: np.ndarray, split: str) -> Firings:
+def _encode(activations: Path, model: Encoder, held: Tokens, own: np.ndarray, split: str) -> Firings:
     cache = ActivationCache(activations)
     index = cache.index(split)
     sequence = np.searchsorted(own, index["sequence"])
@@ -109,9 +108,9 @@ def _encode(activations: Path, model: Coder, held: Tokens, own: np.ndarray, spli
     parts: list[Firings] = []
     start = 0
     with progress(cache.rows(split), desc=f"latents {model.arm.name}", unit="row") as bar:
-        for block in cache.blocks(split, (model.read_site,), _BLOCK):
-            x = block[model.read_site]
-            values, indices = (tensor.cpu().numpy() for tensor in encode(model, x))
+        for block in cache.blocks(split, (model.arm.read_site,), _BLOCK):
+            x = block[model.arm.read_site]
+            values, indices = (tensor.cpu().numpy() for tensor in model.encode(x))
             if values.size and not values.max() <= _LARGEST:
                 raise SparringError(
                     f"a latent of {model.arm.name} reaches {values.max():g}, beyond float16's {_LARGEST:g}; "

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+
+from sparring.errors import SparringError
 
 _BROKEN = "�"  # what decoding gives for part of a character
 
@@ -18,13 +20,16 @@ class TokenText:
     """
 
     def __init__(self, subject: Path) -> None:
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(subject, local_files_only=True)
-        self._anchor: list[int] = self._tokenizer("a", add_special_tokens=False)["input_ids"]
+        path = subject / "tokenizer.json"
+        if not path.is_file():
+            raise SparringError(f"the subject has no {path.name}: save the model's fast tokenizer beside its weights")
+        self._tokenizer: Any = Tokenizer.from_file(str(path))  # transformers' wrapper takes seconds to import
+        self._anchor: list[int] = self._tokenizer.encode("a", add_special_tokens=False).ids
         self._offset = len(self._decode([]))
         self._words: dict[int, str] = {}
 
     def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(self._anchor + ids, clean_up_tokenization_spaces=False))
+        return str(self._tokenizer.decode(self._anchor + ids, skip_special_tokens=False))
 
     def window(self, ids: Int[np.ndarray, " n"]) -> tuple[str, Int[np.ndarray, " bounds"]]:
         """The text of `ids` and n + 1 bounds: token `i` is `text[bounds[i] : bounds[i + 1]]`, empty in a character."""
