@@ -38,5 +38,5 @@ def mini(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Checkout:
 
 @pytest.fixture
 def copy(tmp_path: Path, mini: Checkout) -> Checkout:
-    """A checkout of one's own after the miniature study, on the shared store."""
-    return mini.copy(tmp_path)
+    """A checkout and a store of one's own after the miniature study."""
+    return mini.copy(tmp_path, tmp_path / "store")

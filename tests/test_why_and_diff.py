@@ -36,35 +36,33 @@ def test_the_reason_is_the_key_of_the_study(copy: Checkout) -> None:
     assert "explain-sae: computes\n    study: plan.tokens: 20 -> 10\n" in said
 
 
-def test_the_reason_is_a_missing_object(copy: Checkout, tmp_path) -> None:
-    own = copy.copy(tmp_path / "own", tmp_path / "own-store")
-    manifest = json.loads((own.work / "results/latents/sae.json").read_bytes())
+def test_the_reason_is_a_missing_object(copy: Checkout) -> None:
+    manifest = json.loads((copy.work / "results/latents/sae.json").read_bytes())
     sha256 = next(iter(manifest["files"].values()))["sha256"]
-    (own.store / "objects" / sha256[:2] / sha256).unlink()
-    assert "latents-sae: computes\n    an object of its result is missing from the store" in why(own)
+    (copy.store / "objects" / sha256[:2] / sha256).unlink()
+    assert "latents-sae: computes\n    an object of its result is missing from the store" in why(copy)
 
 
-def test_two_runs_by_revision_and_by_digest(copy: Checkout, tmp_path) -> None:
-    own = copy.copy(tmp_path / "own", tmp_path / "own-store")
-    own.git("init", "-b", "main")
-    own.git("add", ".")
-    own.git("commit", "-m", "one")
-    own.git("checkout", "-b", "other")
-    own.edit("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
-    own.git("commit", "-am", "other")
-    missing = own.sparring("diff", "main", "other", "--repository", str(own.code))
+def test_two_runs_by_revision_and_by_digest(copy: Checkout) -> None:
+    copy.git("init", "-b", "main")
+    copy.git("add", ".")
+    copy.git("commit", "-m", "one")
+    copy.git("checkout", "-b", "other")
+    copy.edit("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
+    copy.git("commit", "-am", "other")
+    missing = copy.sparring("diff", "main", "other", "--repository", str(copy.code))
     assert missing.returncode == 1
     assert "no head-to-head made by the code of other" in missing.stderr
-    key = json.loads((own.work / "results/.sparring" / f"{HEADLINE}.json").read_bytes())["action"]
-    assert own.run(HEADLINE, *MINI).status == 0
-    by_revision = own.sparring("diff", "main", "other", "--repository", str(own.code))
+    key = json.loads((copy.work / "results/.sparring" / f"{HEADLINE}.json").read_bytes())["action"]
+    assert copy.run(HEADLINE, *MINI).status == 0
+    by_revision = copy.sparring("diff", "main", "other", "--repository", str(copy.code))
     assert by_revision.returncode == 0, by_revision.stderr
     assert "score-sae:\n    code: sparring.autointerp.scorers.embedding" in by_revision.stdout
     assert "latents-sae:" not in by_revision.stdout
     assert "metrics.detection.diff" in by_revision.stdout
-    same = own.sparring("diff", key[:12], "main", "--repository", str(own.code))
+    same = copy.sparring("diff", key[:12], "main", "--repository", str(copy.code))
     assert "the same jobs, code, study and inputs" in same.stdout, same.stdout
     assert "every figure is the same" in same.stdout
-    nonsense = own.sparring("diff", "main", "nonsense", "--repository", str(own.code))
+    nonsense = copy.sparring("diff", "main", "nonsense", "--repository", str(copy.code))
     assert nonsense.returncode == 1
     assert "nonsense is neither a digest in the store nor a git revision" in nonsense.stderr

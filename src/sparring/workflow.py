@@ -75,4 +75,5 @@ def mend(workflow: Any) -> None:
     )
     sys.stderr.flush()
     os.environ[_TRIES] = str(tries + 1)
+    os.chdir(workflow.rundir)  # where the command was typed: its relative paths hold there
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -11,9 +11,6 @@ words, and without this any explanation, however wrong, scored 0.55 (docs/decisi
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
 
 _OVERLAP = 1e6  # dearer than any difference in commonness
 
@@ -60,6 +57,11 @@ def tell_auroc(
 
     Folds keep each `group` (a latent) whole; None with fewer than two groups or one class.
     """
+    # Here, since most who draw marks ask for no tell, and sklearn takes seconds to import.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
     folds = min(5, len(np.unique(group)))
     if folds < 2 or len(np.unique(label)) < 2:
         return None
