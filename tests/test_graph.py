@@ -157,6 +157,7 @@ def test_a_wrong_hash_is_named_with_the_found_one(copy: Checkout) -> None:
     assert "5b95851c5cc736ce561da7508cdeca4627f4aa08aa3815ecc1c45b2c6dc8163d" in ran.output
 
 
+@pytest.mark.slow
 def test_twice_from_nothing_is_byte_equal(tmp_path: Path, mini: Checkout) -> None:
     again = Checkout.make(tmp_path, tmp_path / "store")
     ran = again.run(HEADLINE, *MINI)
