@@ -60,6 +60,7 @@ rule score:
         "results/benchmarks/score-{arm}.tsv"
     conda:
         "../envs/cpu.yaml"
+    threads: 16  # all cores: after a fix it runs alone
     resources:
         mem_mb=2000,
     params:

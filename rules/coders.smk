@@ -59,6 +59,7 @@ rule latents:
         "results/benchmarks/latents-{arm}.tsv"
     conda:
         "../envs/cpu.yaml"
+    threads: 16  # all cores: after a fix it runs alone
     resources:
         mem_mb=2000,
     params:
