@@ -1,5 +1,7 @@
 """The job wrapper: what the memo knows is not computed again; what failed is not remembered."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,6 +164,13 @@ def test_files_people_read_are_published_as_they_are(work: Path) -> None:
 
     run(snakemake(work, output={"result": "results/recon.json"}), compute)
     assert Path("results/recon.json").read_bytes() == pretty_json({"ve": 0.5})
+
+
+def test_what_a_job_needs_to_ask_the_memo_imports_nothing_heavy() -> None:
+    heavy = "torch", "transformers", "h5py", "pyarrow", "numpy", "scipy"
+    code = f"import sparring.job, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_list_of_inputs_gets_a_name_each(work: Path) -> None:

@@ -92,6 +92,15 @@ def test_a_damaged_object_is_remade_by_the_same_command(copy: Checkout) -> None:
     assert copy.result("headtohead_autointerp.json") == before
 
 
+def test_code_that_cannot_be_followed_is_named_before_any_job(copy: Checkout) -> None:
+    hidden = "import importlib\n\n\ndef terms(name: str) -> object:\n    return importlib.import_module(name)\n"
+    (copy.code / "src/sparring/words/__init__.py").write_text(hidden)
+    ran = copy.run(HEADLINE, *MINI, "-n")
+    assert ran.status != 0
+    assert "words/__init__.py:5: an import of a computed name cannot be followed" in ran.output
+    assert "Traceback" not in ran.output
+
+
 def test_a_store_that_cannot_be_used_is_one_line_before_any_job(copy: Checkout, tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     newer.mkdir()

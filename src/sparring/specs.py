@@ -74,6 +74,11 @@ class Specs:
         """Compare two arms."""
         return self._spec("headtohead", compare=self.study.compare, plan=asdict(self.study.test))
 
+    def follow_code(self) -> None:
+        """SparringError, naming file and line, for code of any rule that cannot be followed."""
+        for script in sorted((self.root / "workflow" / "scripts").glob("*.py")):
+            reached_by(self.root, script.name)
+
     def local_files(self, source: Source) -> list[str]:
         """The files of a `path:` source, sorted: they are inputs of the rule that reads them. Else none."""
         if source.scheme != "path":

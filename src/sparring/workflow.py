@@ -34,6 +34,7 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
     specs = Specs(study, Path(workflow.basedir))
     if workflow.exec_mode == ExecMode.DEFAULT:
         try:
+            specs.follow_code()
             mark(outdated(specs, open_store()))
         except SparringError as error:
             raise WorkflowError(str(error)) from None
