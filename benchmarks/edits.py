@@ -18,6 +18,7 @@ NONE: frozenset[str] = frozenset()
 ADAPTER = "src/sparring/coders/encoding.py"
 RIGHT = "            rows = rows - self.centre\n"
 WRONG = "            rows = rows - 2 * self.centre\n"
+TEXT = ("src/sparring/words/terms.md", "0.5 is chance", "chance is 0.5")
 AFTER_ADAPTER = frozenset({"latents-sae", "latents-transcoder", "draw-sae", "explain-sae", "score-sae", "headtohead"})
 WRONG_HASH = f"corpus={{source: {{member_sha256: {'0' * 64}}}}}"
 CUT_OFF = frozenset({"draw-transcoder", "explain-transcoder", "score-transcoder"})
@@ -79,10 +80,13 @@ def _branches(checkout: Checkout) -> None:
     checkout.git("checkout", "main")
 
 
-def _reverted(checkout: Checkout) -> None:
-    checkout.edit(ADAPTER, RIGHT, WRONG)
-    assert checkout.run(HEADLINE, *MINI).status == 0
-    checkout.edit(ADAPTER, WRONG, RIGHT)
+def _reverted(path: str, old: str, new: str) -> Callable[[Checkout], None]:
+    def apply(checkout: Checkout) -> None:
+        checkout.edit(path, old, new)
+        assert checkout.run(HEADLINE, *MINI).status == 0
+        checkout.edit(path, new, old)
+
+    return apply
 
 
 def _mended(checkout: Checkout) -> None:
@@ -125,9 +129,10 @@ EDITS = (
         _replace("src/sparring/latent_cache.py", "if not 0 <= latent <", "if not -1 < latent <"),
         computed=frozenset(f"{rule}-{arm}" for rule in ("draw", "explain", "score") for arm in ("sae", "transcoder")),
         recalled=frozenset({"headtohead"}),
+        slow=True,
     ),
     Edit("the b_dec edit in the adapter", _replace(ADAPTER, RIGHT, WRONG), AFTER_ADAPTER, CUT_OFF),
-    Edit("its revert", _reverted, NONE, AFTER_ADAPTER | CUT_OFF),
+    Edit("its revert", _reverted(ADAPTER, RIGHT, WRONG), NONE, AFTER_ADAPTER | CUT_OFF, slow=True),
     Edit(
         "a helper that only scoring imports",
         _replace("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +"),
@@ -135,13 +140,14 @@ EDITS = (
     ),
     Edit(
         "a text that the page is made with",
-        _replace("src/sparring/words/terms.md", "0.5 is chance", "chance is 0.5"),
+        _replace(*TEXT),
         frozenset({"headtohead"}),
     ),
+    Edit("its revert", _reverted(*TEXT), NONE, frozenset({"headtohead"})),
     Edit(
         "two values of the study swapped",
-        _config("explain={tokens: 10, contexts: 20}"),
-        frozenset(f"{rule}-{arm}" for rule in ("explain", "score") for arm in ("sae", "transcoder")) | {"headtohead"},
+        _config("score={sharpness: 5.0, weight: 14.0}"),
+        frozenset({"score-sae", "score-transcoder", "headtohead"}),
     ),
     Edit("`rm -r results`", _remove("results"), NONE, ALL),
     Edit("`rm -r .snakemake`", _remove(".snakemake")),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from edits import HEADLINE, MINI
 from jaxtyping import install_import_hook
 
 # Nothing in the fast tests may reach a hub; real hub code is exercised with its network call replaced.
@@ -13,9 +14,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
 
 install_import_hook("sparring", "beartype.beartype")
-
-HEADLINE = "results/headtohead_autointerp.json"
-MINI = ("--configfile", "config/studies/mini.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
-from conftest import HEADLINE, MINI
+from edits import HEADLINE, MINI
 
 from sparring.runs import hold_folder
 
@@ -100,7 +100,7 @@ def test_a_failure_leaves_no_headline_of_the_old_code(copy: Checkout) -> None:
 
 
 def test_killed_in_the_middle_of_training_the_same_command_finishes(tmp_path: Path, copy: Checkout) -> None:
-    seed = ("--config", "recipe={seed: 7, tokens: 300000}")
+    seed = ("--config", "recipe={seed: 7, tokens: 200000}")
     target = "results/coders/sae.json"
     run = subprocess.Popen(
         copy.command(target, *MINI, *seed),

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
-from conftest import HEADLINE, MINI
+from edits import HEADLINE, MINI
+from edits import TEXT as PAGE
 from fault_kinds import can_mount
 
 pytestmark = pytest.mark.e2e
 
-PAGE = ("src/sparring/words/terms.md", "0.5 is chance", "chance is 0.5")
 SCORING = ("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
 
 
@@ -46,13 +46,13 @@ def test_a_dry_run_takes_nothing_away(copy: Checkout) -> None:
 
 def test_until_a_stage_and_a_failing_arm_leave_no_old_headline(copy: Checkout) -> None:
     copy.edit(*SCORING)
-    rows = "src/sparring/autointerp/rows.py"
-    copy.edit(rows, "def to_table(", "def to_table(rows):\n    raise MemoryError('planted')\n\n\ndef _to_table(")
+    head = "def compute(job: Job) -> Mapping[str, Any]:\n"
+    copy.edit("workflow/scripts/score.py", head, f"{head}    raise MemoryError('planted')\n")
     ran = copy.run(HEADLINE, *MINI, "-k")
     assert ran.status != 0
     assert ran.launched == {"score-sae", "score-transcoder"}
     assert not (copy.work / HEADLINE).exists()
-    copy.edit(rows, "def to_table(rows):\n    raise MemoryError('planted')\n\n\ndef _to_table(", "def to_table(")
+    copy.edit("workflow/scripts/score.py", f"{head}    raise MemoryError('planted')\n", head)
     ran = copy.run(HEADLINE, *MINI, "--until", "score")
     assert ran.computed == {"score-sae", "score-transcoder"}
     assert not (copy.work / HEADLINE).exists()
