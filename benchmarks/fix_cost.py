@@ -50,7 +50,7 @@ def main(page: Path) -> int:
     lines = [
         "# After the b_dec fix, on the default study",
         "",
-        "The full run with the faulty adapter from nothing; then the fix, one line in `src/sparring/coders/encoding.py`.",
+        "The full run with the faulty adapter from nothing; then the fix, one line of `coders/encoding.py`.",
         "Job seconds are those of Snakemake's benchmark records. Written by `benchmarks/fix_cost.py`, in one go.",
         "",
         "| | full run | after the fix | share |",
