@@ -178,7 +178,7 @@ def edit(package: Package, what: str, index: int, name: str, fresh: int) -> None
         function.calls[0].style = STYLES[fresh % len(STYLES)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     packages(),
     st.lists(st.tuples(st.sampled_from(EDITS[:6]), st.integers(0, 4), st.sampled_from("fg")), min_size=1, max_size=6),
@@ -198,7 +198,7 @@ def test_exactly_the_rules_that_behave_otherwise_have_another_digest(package, ed
             before = after
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(packages(), st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 4), st.sampled_from("fg")), max_size=6))
 def test_no_change_of_behaviour_is_missed_when_calls_and_imports_change(package, edits) -> None:
     with tempfile.TemporaryDirectory() as name:

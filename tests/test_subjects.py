@@ -1,6 +1,7 @@
 """Another subject by configuration alone: randomly initialised models of two families in a folder, the whole graph."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def test_a_random_model_in_a_folder_goes_through_the_whole_graph(
     study["layer"] = 1
     study["recipe"] |= {"width": 128, "k": 8}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    checkout = Checkout.make(tmp_path, mini.store)
+    checkout = mini.copy(tmp_path, tmp_path / "store")
+    shutil.rmtree(checkout.work / "results")
     headline = ("results/headtohead_autointerp.json", "--configfile", str(tmp_path / "study.yaml"))
     ran = checkout.run(*headline)
     assert ran.status == 0, ran.output

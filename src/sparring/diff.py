@@ -10,7 +10,7 @@ from sparring.store import Store
 def diff(store: Store, first: str, second: str, *, repository: Path) -> str:
     """The text of the comparison; `first` and `second` are digests or git revisions (see sparring.history)."""
     history = History(store)
-    keys = [history.find(name, repository) for name in (first, second)]
+    keys = history.pair(first, second, repository)
     old, new = (history.lineage(key) for key in keys)
     lines = [f"A  {first}: action {keys[0]}", f"B  {second}: action {keys[1]}", ""]
     for job in sorted(old.keys() | new.keys()):

@@ -49,23 +49,35 @@ class History:
                     makers[content_of(path)].append(key)
         return makers
 
-    def find(self, name: str, repository: Path) -> str:
-        """The key of the action that `name` means: (the start of) its key or of a result's sha256, or the newest
-        head-to-head of the code at a git revision. SparringError if there is none, or more than one."""
+    def pair(self, first: str, second: str, repository: Path) -> tuple[str, str]:
+        """The keys of the two actions meant: of the same study where there are such, and the newest of them."""
+        ones, others = self.find(first, repository), self.find(second, repository)
+        studies = {key: self._study(key) for key in {*ones, *others}}
+        alike = ((one, other) for one in ones for other in others if studies[one] == studies[other])
+        return next(alike, (ones[0], others[0]))
+
+    def _study(self, key: str) -> str:
+        """What the study says in all that led to `key`, whatever the code."""
+        said = {job: action["action"]["spec"] for job, action in self.lineage(key).items()}
+        return digest({job: {k: v for k, v in spec.items() if k not in ("code", "lock")} for job, spec in said.items()})
+
+    def find(self, name: str, repository: Path) -> list[str]:
+        """The keys of the actions that `name` can mean, the newest first: (the start of) a key or of a result's
+        sha256 means one, a git revision every head-to-head of its code. SparringError if there is none."""
         if re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},64}}", name):
             hits = [key for key, action in self.actions.items() if key.startswith(name) or _gave(action, name)]
             if len(hits) > 1:
                 raise SparringError(f"{name} means {len(hits)} actions of the store; give more characters")
             if hits:
-                return hits[0]
+                return hits
         codes = _codes_at(name, repository)
         runs = [key for key, action in self.actions.items() if action["action"]["rule"] == HEADLINE_RULE]
-        for key in reversed(runs):
-            if self._lineage(key, codes) is not None:
-                return key
-        raise SparringError(
-            f"the store {self.store.root} has no head-to-head made by the code of {name}; check it out and run it"
-        )
+        made = [key for key in reversed(runs) if self._lineage(key, codes) is not None]
+        if not made:
+            raise SparringError(
+                f"the store {self.store.root} has no head-to-head made by the code of {name}; check it out and run it"
+            )
+        return made
 
     def lineage(self, key: str) -> dict[str, Action]:
         """The actions that led to `key`, itself included, by job name; of several makers of a content the newest."""
