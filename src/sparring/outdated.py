@@ -6,7 +6,6 @@ Snakemake plans. An outdated result is marked the way Snakemake marks what a kil
 """
 
 import inspect
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,13 +53,10 @@ def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> st
         return f"object {missing[0].sha256} is missing from the store or was cut short"
     for name, path in record.inputs.items():
         # What lies outside results/ can be large; Snakemake watches its time stamp.
-        if path.startswith("results/") and Path(path).is_file() and _other(path, action["action"]["inputs"][name]):
+        here = path.startswith("results/") and Path(path).is_file()
+        if here and content_of(Path(path)) != action["action"]["inputs"][name]:
             return f"{path} has other contents"
     return None
-
-
-def _other(path: str, content: str) -> bool:
-    return content_of(Path(path)) != content
 
 
 def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str, Any] | None:
@@ -70,5 +66,5 @@ def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str,
     taken = inspect.signature(method).parameters
     if not taken.keys() <= wildcards.keys():
         return None  # of an older graph
-    spec: dict[str, Any] = json.loads(json.dumps(method(**{key: wildcards[key] for key in taken})))
+    spec: dict[str, Any] = method(**{key: wildcards[key] for key in taken})
     return spec
