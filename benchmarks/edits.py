@@ -10,7 +10,7 @@ HEADLINE = "results/headtohead_autointerp.json"
 MINI = ("--configfile", "config/studies/mini.yaml")
 ALL = frozenset(
     "subject corpus scorer tokens activations coder-sae coder-transcoder latents-sae latents-transcoder recon-sae "
-    "recon-transcoder draw-sae draw-transcoder explain-sae explain-transcoder score-sae score-transcoder "
+    "recon-transcoder windows draw-sae draw-transcoder explain-sae explain-transcoder score-sae score-transcoder "
     "headtohead".split()
 )
 NONE: frozenset[str] = frozenset()
@@ -135,7 +135,7 @@ EDITS = (
     Edit("its revert", _reverted(ADAPTER, RIGHT, WRONG), NONE, AFTER_ADAPTER | CUT_OFF, slow=True),
     Edit(
         "a helper that only scoring imports",
-        _replace("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +"),
+        _replace("src/sparring/autointerp/scorers/embedding.py", "share = 0.2 +", "share = 0.25 +"),
         frozenset({"score-sae", "score-transcoder", "headtohead"}),
     ),
     Edit(

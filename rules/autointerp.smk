@@ -1,6 +1,31 @@
 # Needs: the arms' latents, the tokens, the scorer's model.
-# Gives, for each arm: results/draws/{arm}.json (which latents, hashed before any score), results/explanations/{arm}.json
+# Gives: results/windows.json, what explanations are judged on;
+# and for each arm: results/draws/{arm}.json (which latents, hashed before any score), results/explanations/{arm}.json
 # and results/scores/{arm}.json (a row for each latent and example).
+
+
+rule windows:
+    input:
+        subject=rules.subject.output.manifest,
+        tokens=rules.tokens.output.manifest,
+        scorer=rules.scorer.output.manifest,
+    output:
+        manifest="results/windows.json",
+    log:
+        "logs/windows.log",
+    benchmark:
+        "results/benchmarks/windows.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.windows(),
+    message:
+        "Embedding the windows of the scorer's documents"
+    script:
+        "../workflow/scripts/windows.py"
 
 
 rule draw:
@@ -25,7 +50,6 @@ rule draw:
 rule explain:
     input:
         subject=rules.subject.output.manifest,
-        tokens=rules.tokens.output.manifest,
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
     output:
@@ -46,12 +70,11 @@ rule explain:
 
 rule score:
     input:
-        subject=rules.subject.output.manifest,
-        tokens=rules.tokens.output.manifest,
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
         explanations=rules.explain.output.manifest,
         scorer=rules.scorer.output.manifest,
+        windows=rules.windows.output.manifest,
     output:
         manifest="results/scores/{arm}.json",
     log:

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 from autointerp_data import GROUPS, WordText, planted
 
+from sparring.autointerp.embedded import EmbeddedWindows
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.explain import Explainer, repeated, require_no_leak
 from sparring.autointerp.judge import Judge
-from sparring.autointerp.plan import DrawPlan, ExplainPlan
+from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.autointerp.rows import SCHEMA, latent_rows, to_table
 from sparring.autointerp.score import derangement
-from sparring.autointerp.scorers.embedding import EmbeddingScorer
+from sparring.autointerp.scorers.embedder import Embedder
 from sparring.errors import SparringError
 from sparring.stats.auroc import auroc
 
 PLAN = DrawPlan(latents=4, strata=1, positives=12, negatives=12)
 
 
-class ListScorer(EmbeddingScorer):
-    """The scorer's token list alone: no model to load."""
+class NoEmbedder(Embedder):
+    """Vectors that say nothing, so that the token list alone decides: no model to load."""
 
     def __init__(self) -> None:
         pass
@@ -28,9 +29,14 @@ class ListScorer(EmbeddingScorer):
     def embed(self, texts: Any, bounds: Any) -> list[np.ndarray]:
         return [np.zeros((len(cut) - 1, 1), dtype=np.float32) for cut in bounds]
 
-    def score(self, explanation: Any, contexts: Any, words: Any, vectors: Any) -> np.ndarray:
-        shares = dict(explanation["tokens"])
-        return np.array([[shares.get(word, 0.0) for word in text] for text in words])
+
+def silent_windows(protocol: Protocol, text: WordText) -> EmbeddedWindows:
+    """The scorer pool's windows without anything in their vectors."""
+    mine = np.flatnonzero(protocol.in_scorer)
+    words = [[text.word(int(i)) for i in ids] for ids in protocol.tokens(mine)]
+    vectors = np.zeros((len(mine), protocol.windows.size, 1), dtype=np.float32)
+    sequence = protocol.cache.sequence[protocol.windows.sequence[mine]]
+    return EmbeddedWindows(sequence, protocol.windows.start[mine], words, vectors)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def scored() -> list[dict[str, Any]]:
         for kind, pool in pools.items()
     }
     require_no_leak(made["real"], protocol.pools.scorer)
-    told = Judge(protocol, text, ListScorer(), examples, made)
+    told = Judge(protocol, silent_windows(protocol, text), NoEmbedder(), examples, made, ScorePlan())
     rows: list[dict[str, Any]] = []
     for latent in examples:
         for kind, by in (("real", latent), ("oracle", latent), ("shuffled", (latent + 1) % len(GROUPS))):

@@ -14,7 +14,7 @@ from fault_kinds import can_mount
 
 pytestmark = pytest.mark.e2e
 
-SCORING = ("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
+SCORING = ("src/sparring/autointerp/scorers/embedding.py", "share = 0.2 +", "share = 0.25 +")
 
 
 def page(checkout: Checkout) -> str:
@@ -82,7 +82,9 @@ def test_a_damaged_object_is_remade_by_the_same_command(copy: Checkout) -> None:
     text = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(text[:-2] + b"x\n")
-    copy.edit("src/sparring/autointerp/score.py", "    del tokens\n", "    del tokens, arm\n    arm = draw['arm']\n")
+    copy.edit(
+        "src/sparring/autointerp/score.py", "made = read_explanations(", "arm, made = draw['arm'], read_explanations("
+    )
     ran = copy.run(HEADLINE, *MINI)
     assert ran.status == 0, ran.output
     assert f"damaged, now in quarantine: {sha256}" in ran.output

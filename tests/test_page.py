@@ -15,7 +15,6 @@ from sparring.canonical import pretty_json
 from sparring.figure import draw_figure, swarm
 from sparring.headtohead import head_to_head
 from sparring.page import Example, pick_examples, render_page
-from sparring.perlatent import read_scores
 from sparring.testplan import TestPlan
 
 ORDER = ("sae", "transcoder")
@@ -33,7 +32,7 @@ def result(arms):
 
 
 def scores(arms):
-    return {name: arm.scores for name, arm in arms.items()}
+    return {name: arm.scored for name, arm in arms.items()}
 
 
 def page(result, examples=None):
@@ -67,8 +66,8 @@ def test_tables_are_whole(result):
 
 
 def test_examples_are_the_best_the_median_and_the_worst(arms):
-    table = read_scores(arms["sae"].scores).table("fuzz", "real")
-    chosen = pick_examples(arms["sae"].scores, {int(i): f"latent {i}" for i in table.latents}, metric="fuzz")
+    table = arms["sae"].scored.table("fuzz", "real")
+    chosen = pick_examples(arms["sae"].scored, {int(i): f"latent {i}" for i in table.latents}, metric="fuzz")
     assert [example.rank for example in chosen] == ["best", "median", "worst"]
     assert chosen[0].auroc == table.values.max()
     assert chosen[2].auroc == table.values.min()

@@ -48,7 +48,7 @@ def test_two_runs_by_revision_and_by_digest(copy: Checkout) -> None:
     copy.git("add", ".")
     copy.git("commit", "-m", "one")
     copy.git("checkout", "-b", "other")
-    copy.edit("src/sparring/autointerp/scorers/embedding.py", "weight = 0.2 +", "weight = 0.25 +")
+    copy.edit("src/sparring/autointerp/scorers/embedding.py", "share = 0.2 +", "share = 0.25 +")
     copy.git("commit", "-am", "other")
     missing = copy.sparring("diff", "main", "other", "--repository", str(copy.code))
     assert missing.returncode == 1

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest
-from sparring.perlatent import ArmScores
+from sparring.perlatent import ArmScores, read_scores
 from sparring.testplan import TestPlan
 
 
@@ -27,6 +28,11 @@ class ArmInputs:
     draw: Mapping[str, Any]
     rows: str
     firing: Path | None = None
+
+    @cached_property
+    def scored(self) -> ArmScores:
+        """The figures of each latent, read once."""
+        return read_scores(self.scores)
 
 
 @dataclass(frozen=True)

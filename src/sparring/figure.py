@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from sparring.perlatent import ArmScores, read_scores
+from sparring.perlatent import ArmScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means
 from sparring.words import interval
 
@@ -45,12 +45,12 @@ _STYLE = {
 _HALF = 0.36  # half width of an arm's column, in columns
 
 
-def draw_figure(result: Mapping[str, Any], scores: Mapping[str, Path], *, svg: Path, png: Path) -> None:
+def draw_figure(result: Mapping[str, Any], scores: Mapping[str, ArmScores], *, svg: Path, png: Path) -> None:
     """Write the figure of `result` to `svg` and `png` (300 dpi): equal input, equal bytes, whatever the files' names.
 
-    `scores` are the arms' scores.parquet: the figures of single latents are not kept in the result.
+    `scores` are the arms': the figures of single latents are not kept in the result.
     """
-    arms = {name: read_scores(scores[name]) for name in result["order"]}
+    arms = {name: scores[name] for name in result["order"]}
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(
             1, 5, figsize=(7.0, 3.2), width_ratios=(2.5, 1, 0.6, 2.5, 1), gridspec_kw={"wspace": 0.14}

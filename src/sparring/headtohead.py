@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparring.comparable import ArmInputs, gates
 from sparring.errors import SparringError
 from sparring.instrument import instrument_check
-from sparring.perlatent import ArmScores, LatentScores, read_scores
+from sparring.perlatent import ArmScores, LatentScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
 from sparring.stats.matched import matched_pairs
 from sparring.stats.permutation import permutation_p
@@ -38,7 +38,7 @@ def head_to_head(
     if set(order) != set(arms) or len(set(order)) != 2:
         raise SparringError(f"a head-to-head needs the two arms {order}, but has {tuple(arms)}")
     arms = {name: arms[name] for name in order}
-    scores = {name: read_scores(arm.scores) for name, arm in arms.items()}
+    scores = {name: arm.scored for name, arm in arms.items()}
     result: dict[str, Any] = {
         "format": FORMAT,
         "order": list(order),

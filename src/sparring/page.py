@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sparring.perlatent import read_scores
+from sparring.perlatent import ArmScores
 from sparring.verdict import sentence
 from sparring.words import interval, terms
 
@@ -26,10 +25,9 @@ class Example:
     text: str
 
 
-def pick_examples(scores: Path, texts: Mapping[int, str], *, metric: str) -> list[Example]:
-    """The best, the median and the worst latent of a scores.parquet by AUROC; `texts` are the explanations by
-    latent."""
-    table = read_scores(scores).table(metric, "real")
+def pick_examples(scores: ArmScores, texts: Mapping[int, str], *, metric: str) -> list[Example]:
+    """The best, the median and the worst latent of an arm by AUROC; `texts` are the explanations by latent."""
+    table = scores.table(metric, "real")
     order = np.argsort(-table.values, kind="stable")
     if not order.size:
         return []

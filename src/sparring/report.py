@@ -59,7 +59,7 @@ def write_headtohead(
     first, second = arms
     inputs = {name: arm.inputs(rows) for name, arm in arms.items()}
     result = head_to_head(arms=inputs, order=(first, second), plan=plan, provenance=provenance)
-    scores = {name: arm.scores for name, arm in inputs.items()}
+    scores = {name: arm.scored for name, arm in inputs.items()}
     examples = {name: pick_examples(scores[name], arm.texts(), metric=plan.primary) for name, arm in arms.items()}
     (out / "result").write_bytes(pretty_json(result))
     (out / "page").write_text(render_page(result, examples=examples, figure=FIGURE))

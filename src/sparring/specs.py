@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sparring.autointerp.plan import WindowsPlan
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
 from sparring.sources.source import Source
@@ -57,6 +58,12 @@ class Specs:
     def recon(self) -> dict[str, Any]:
         """Measure reconstruction on the evaluated split."""
         return self._spec("recon", split=self.study.evaluate_on, seed=self.study.test.seed)
+
+    def windows(self) -> dict[str, Any]:
+        """Embed the windows of the scorer pool."""
+        draw, score = self.study.draw, self.study.score
+        plan = WindowsPlan(draw.window, draw.explainer_share, draw.seed, score.layer, score.batch)
+        return self._spec("windows", split=self.study.evaluate_on, plan=asdict(plan))
 
     def draw(self, arm: str) -> dict[str, Any]:
         """Draw the latents to be judged."""

@@ -16,8 +16,7 @@ def compute(job: Job) -> Mapping[str, Any]:
 
     return explain(
         job.folder("latents"),
-        job.folder("tokens"),
-        job.folder("subject"),
+        job.folder("subject", only="tokenizer.json"),
         json.loads(job.file("draw").read_bytes()),
         job.spec["arm"],
         plan=ExplainPlan(**job.spec["plan"]),

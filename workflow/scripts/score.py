@@ -16,12 +16,11 @@ def compute(job: Job) -> Mapping[str, Any]:
 
     return score(
         job.folder("latents"),
-        job.folder("tokens"),
-        job.folder("subject"),
         json.loads(job.file("draw").read_bytes()),
         job.folder("explanations"),
         job.spec["arm"],
         job.folder("scorer"),
+        job.folder("windows"),
         plan=ScorePlan(**job.spec["plan"]),
         out=job.out,
     )

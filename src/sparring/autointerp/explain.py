@@ -105,13 +105,12 @@ def _text(listed: list[list[Any]], contexts: list[dict[str, Any]]) -> str:
 
 
 def explain(
-    latents: Path, tokens: Path, subject: Path, draw: Mapping[str, Any], arm: str, *, plan: ExplainPlan, out: Path
+    latents: Path, subject: Path, draw: Mapping[str, Any], arm: str, *, plan: ExplainPlan, out: Path
 ) -> dict[str, Any]:
     """Write explanations.json, {"real": {latent: explanation}, "oracle": {...}}, for the drawn latents of `arm`.
 
     Raises SparringError if a real explanation shows text of a scorer document.
     """
-    del tokens
     protocol = Protocol.of(LatentCache(latents), draw_plan_of(draw))
     text = TokenText(subject)
     explainers = {

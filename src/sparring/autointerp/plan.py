@@ -43,6 +43,18 @@ class DrawPlan:
 
 
 @dataclass(frozen=True)
+class WindowsPlan:
+    """Which windows are embedded, and how: the values of the draw and of the scorer that decide it, and no others."""
+
+    window: int
+    explainer_share: float
+    seed: int
+    """Of the draw: it decides which documents are the scorer's."""
+    layer: int
+    batch: int
+
+
+@dataclass(frozen=True)
 class ExplainPlan:
     """What an explanation holds: a token list and marked contexts, both read off one pool's firings."""
 
@@ -62,7 +74,7 @@ class ExplainPlan:
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """How explanations are judged; the fields of the embedding scorer are explained in scorers/embedding.py."""
+    """How explanations are judged; the fields of the embedding scorer are explained in autointerp/scorers."""
 
     metrics: tuple[str, ...] = METRICS
     explanations: tuple[str, ...] = EXPLANATIONS

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from sparring.autointerp.embedded import read_embedded
 from sparring.autointerp.examples import Examples, Protocol, draw_examples
 from sparring.autointerp.explain import repeated, require_no_leak
 from sparring.autointerp.judge import Judge
 from sparring.autointerp.marks import tell_auroc
 from sparring.autointerp.plan import ScorePlan, draw_plan_of
 from sparring.autointerp.rows import latent_rows, to_table
-from sparring.autointerp.scorers.embedding import EmbeddingScorer
-from sparring.autointerp.text import TokenText
+from sparring.autointerp.scorers.embedder import Embedder
+from sparring.autointerp.scorers.embedding import NAME
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.progress import progress
@@ -38,31 +39,29 @@ def derangement(n: int, rng: np.random.Generator) -> list[int]:
 
 def score(
     latents: Path,
-    tokens: Path,
-    subject: Path,
     draw: Mapping[str, Any],
     explanations: Path,
     arm: str,
     scorer: Path,
+    windows: Path,
     *,
     plan: ScorePlan,
     out: Path,
 ) -> dict[str, Any]:
     """Write scores.parquet (one row a latent, metric, kind of explanation and example) for `arm`; the stage's meta.
 
-    `explanations` is the folder of the explain stage, `scorer` that of the embedding model. Raises SparringError if
+    `explanations` is the folder of the explain stage, `scorer` that of the embedding model, `windows` that
+    of the windows stage. Raises SparringError if
     explanations are missing, or were made from documents they would be judged on.
     """
-    del tokens
     cache = LatentCache(latents)
     protocol = Protocol.of(cache, draw_plan_of(draw))
-    text = TokenText(subject)
     drawn = [int(latent) for latent in draw["latents"]]
     made = read_explanations(explanations / "explanations.json", drawn)
     require_no_leak(made["real"], protocol.pools.scorer)
     examples = {latent: draw_examples(protocol, latent) for latent in drawn}
-    told = EmbeddingScorer(scorer, text, plan)
-    judge = Judge(protocol, text, told, examples, made)
+    embedder = Embedder(scorer, layer=plan.layer, batch=plan.batch)
+    judge = Judge(protocol, read_embedded(windows), embedder, examples, made, plan)
     rng = np.random.default_rng(plan.seed)
     lent = {latent: drawn[i] for latent, i in zip(drawn, derangement(len(drawn), rng), strict=True)}
     rows: list[dict[str, Any]] = []
@@ -90,7 +89,7 @@ def score(
     pq.write_table(table, out / "scores.parquet", compression="zstd")
     return {
         "arm": arm,
-        "scorer": told.meta,
+        "scorer": {"name": NAME, **embedder.meta, "sharpness": plan.sharpness, "weight": plan.weight},
         "plan": asdict(plan),
         "draw_digest": draw["digest"],
         "pools": protocol.pools.meta(),
