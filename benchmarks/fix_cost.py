@@ -1,12 +1,14 @@
 """What the b_dec fix costs on the default study, as a share of the full run; and a no-op beside a dry run.
 
-    python benchmarks/fix_cost.py docs/benchmarks/after_a_fix.md
+    python benchmarks/fix_cost.py docs/benchmarks/after_a_fix.md docs/figures/after_a_fix.svg
 
-The full run is that of the faulty adapter from nothing; then the fix; all in one checkout, one after the other.
+The full run is that of the faulty adapter from nothing; then the fix; all in one checkout, one after the other. The
+picture is what `sparring why --dot` draws between the two.
 """
 
 import csv
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,14 +38,22 @@ def timed(checkout: Checkout, *arguments: str) -> tuple[Ran, float]:
     return ran, time.monotonic() - start
 
 
-def main(page: Path) -> int:
-    """Measures and writes the page; 1 where the fix computed other jobs than it has to."""
+def draw_plan(checkout: Checkout, svg: Path) -> None:
+    """What is going to compute, as a picture."""
+    asked = checkout.sparring("why", "--dot", HEADLINE, "--snakefile", str(checkout.code / "Snakefile"))
+    assert asked.returncode == 0, asked.stderr
+    subprocess.run(["dot", "-Tsvg", "-o", svg], input=asked.stdout, text=True, check=True)
+
+
+def main(page: Path, svg: Path) -> int:
+    """Measures, writes the page and draws the picture; 1 where the fix computed other jobs than it has to."""
     with tempfile.TemporaryDirectory(prefix="fix-cost-") as name:
         checkout = Checkout.make(Path(name), Path(name) / "store")
         checkout.edit(ADAPTER, RIGHT, WRONG)
         _, full_wall = timed(checkout)
         full = job_seconds(checkout)
         checkout.edit(ADAPTER, WRONG, RIGHT)
+        draw_plan(checkout, svg)
         ran, fix_wall = timed(checkout)
         fix = job_seconds(checkout)
         pairs = [(timed(checkout)[1], timed(checkout, "-n")[1]) for _ in range(3)]
@@ -75,4 +85,4 @@ def main(page: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), Path(sys.argv[2])))
