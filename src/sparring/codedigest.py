@@ -6,6 +6,8 @@ Where that cannot be told (a module handed on as a value, `globals()`, `exec`), 
 docstrings, formatting and the checkout's place do not enter.
 """
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import sparring
@@ -41,8 +43,11 @@ class _Walk:
     """One traversal: `reached` fills up; each unit is visited once."""
 
     def __init__(self, root: Path, package: str) -> None:
-        self.root, self.package = root, package
+        self.root = root
         self.reached: dict[str, str] = {}
+        # Asked for again with every name that is followed; for one traversal, what a file says does not change.
+        self._path: Callable[[str], Path | None] = functools.cache(lambda module: module_path(module, root, package))
+        self._units: Callable[[str], ModuleUnits] = functools.cache(self._read)
 
     def from_script(self, script: Path) -> dict[str, str]:
         units = split_units(script.read_bytes(), str(script), script.stem, False)
@@ -53,10 +58,7 @@ class _Walk:
             self._follow(code, None, units.always.imports)
         return self.reached
 
-    def _path(self, module: str) -> Path | None:
-        return module_path(module, self.root, self.package)
-
-    def _units(self, module: str) -> ModuleUnits:
+    def _read(self, module: str) -> ModuleUnits:
         path = self._path(module)
         assert path is not None
         return split_units(path.read_bytes(), str(path), module, path.name == "__init__.py")
