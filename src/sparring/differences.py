@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_NOT_OF_THE_STUDY = ("code", "lock", "script")
+
+def study_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a rule's spec the study says: all but the code and the environment."""
+    return {key: value for key, value in spec.items() if key not in ("code", "lock", "script")}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -13,9 +16,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     found = [f"code: {text}" for text in _changed(before["code"], after["code"])]
     if old["spec"]["lock"] != new["spec"]["lock"]:
         found.append("environment: the lock file changed")
-    ours, theirs = (_flat(action["spec"]) for action in (old, new))
+    ours, theirs = (_flat(study_of(action["spec"])) for action in (old, new))
     for key in sorted(ours.keys() | theirs.keys()):
-        if ours.get(key) != theirs.get(key) and key not in _NOT_OF_THE_STUDY:
+        if ours.get(key) != theirs.get(key):
             found.append(f"study: {key}: {ours.get(key, 'absent')!r} -> {theirs.get(key, 'absent')!r}")
     for name in sorted(old["inputs"].keys() | new["inputs"].keys()):
         if old["inputs"].get(name) != new["inputs"].get(name):

@@ -14,6 +14,7 @@ from typing import Any
 
 from sparring.canonical import digest
 from sparring.codedigest import reached_code
+from sparring.differences import study_of
 from sparring.errors import SparringError
 from sparring.manifest import content_of
 from sparring.memo import job_name, read_action
@@ -58,8 +59,7 @@ class History:
 
     def _study(self, key: str) -> str:
         """What the study says in all that led to `key`, whatever the code."""
-        said = {job: action["action"]["spec"] for job, action in self.lineage(key).items()}
-        return digest({job: {k: v for k, v in spec.items() if k not in ("code", "lock")} for job, spec in said.items()})
+        return digest({job: study_of(action["action"]["spec"]) for job, action in self.lineage(key).items()})
 
     def find(self, name: str, repository: Path) -> list[str]:
         """The keys of the actions that `name` can mean, the newest first: (the start of) a key or of a result's

@@ -6,7 +6,6 @@ manifest into `results/`. Any other rule gives small files people read, named li
 This module and the scripts import nothing heavy: a job that the memo answers ends before torch is imported.
 """
 
-import fnmatch
 import os
 import sys
 import traceback
@@ -59,9 +58,7 @@ class Job:
 
         only: a pattern for the relative paths, for a reader of one of several large files.
         """
-        return self._manifests[name].link_into(
-            self._store, self._links / name, lambda path: fnmatch.fnmatch(path, only)
-        )
+        return self._manifests[name].link_into(self._store, self._links / name, only)
 
     def meta(self, name: str) -> Mapping[str, Any]:
         """The meta of the artifact that is input `name`."""

@@ -5,8 +5,9 @@ A manifest has no time stamp and no host name: same content, same bytes. `conten
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,13 @@ class Manifest:
             }
         )
 
-    def link_into(self, store: Store, folder: Path, only: Callable[[str], bool] = lambda name: True) -> Path:
+    def link_into(self, store: Store, folder: Path, only: str = "*") -> Path:
         """Fills `folder` with links to the verified objects, under their relative paths; returns `folder`.
 
-        Of the files, those whose relative path `only` accepts.
+        Of the files, those whose relative path matches the pattern `only`.
         """
         for name, blob in sorted(self.files.items()):
-            if not only(name):
+            if not fnmatchcase(name, only):
                 continue
             link = folder / name
             link.parent.mkdir(parents=True, exist_ok=True)
