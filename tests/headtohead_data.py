@@ -120,6 +120,7 @@ def _scores(
             "explained_by": pa.array(np.repeat(np.roll(latents, kind == "shuffled"), 2 * arm.examples), pa.int32()),
             "example": pa.array(np.tile(np.arange(2 * arm.examples), arm.n), pa.int32()),
             "label": label.ravel(),
+            "document": pa.array(np.arange(size) * 7 % 100, pa.int32()),
             "score": pa.array(score.ravel(), pa.float32(), from_pandas=False),
         }
     )

@@ -55,7 +55,8 @@ def decided(ahead):
 def test_the_higher_arm_wins(decided):
     assert decided["verdict"] == "transcoder"
     assert decided["reasons"][0].startswith("Detection: transcoder 0.686 against sae 0.606, difference +0.080")
-    assert "It agrees with detection." in decided["reasons"][-1]
+    assert decided["reasons"][-1].endswith("Only detection separates the arms.")  # fuzz: its p is 0.057
+    assert changed(decided, "fuzz", **SURE).reasons[-1].endswith("It agrees with detection.")
     assert sentence(decided).startswith("The latents of transcoder are better explained than those of sae: detection")
 
 
@@ -255,6 +256,9 @@ def test_each_limit_alone_is_enough(decided, path, value, words):
 # What is said beside it
 
 
+SURE = {"ci95": [0.01, 0.08], "ci95_bca": [0.01, 0.08], "p": 0.01}
+
+
 def changed(decided, metric, **figures):
     result = copy.deepcopy(decided)
     result["metrics"][metric] |= figures
@@ -262,22 +266,27 @@ def changed(decided, metric, **figures):
 
 
 def test_the_other_metric_is_held_beside_it(decided):
-    against = changed(decided, "fuzz", diff=-0.05, ci95=[-0.09, -0.01])
+    against = changed(decided, "fuzz", diff=-0.05, ci95=[-0.09, -0.01], ci95_bca=[-0.09, -0.01], p=0.01)
     assert against.verdict == "transcoder"
     assert against.reasons[-1].endswith("It contradicts detection.")
     silent = changed(decided, "fuzz", ci95=[-0.09, 0.01])
     assert silent.reasons[-1].endswith("Only detection separates the arms.")
-    alone = changed(decided, "detection", ci95=[-0.01, 0.09])
+    alone = copy.deepcopy(decided)
+    alone["metrics"]["detection"] |= {"ci95": [-0.01, 0.09]}
+    alone = changed(alone, "fuzz", **SURE)
     assert alone.verdict == UNDECIDED
     assert alone.reasons[-1].endswith("Only fuzz separates the arms.")
 
 
 def test_a_borderline_difference_is_called_so(decided):
     borderline = changed(decided, "detection", ci95=[0.001, 0.08], ci95_bca=[-0.001, 0.08], p=0.051)
-    assert borderline.verdict == "transcoder"
-    assert (
-        "Borderline: the BCa interval [-0.001, +0.080] includes 0 and the permutation p is 0.051." in borderline.reasons
+    assert borderline.verdict == UNDECIDED
+    assert "Borderline: the BCa interval [-0.001, +0.080] includes 0 and the permutation p is 0.051" in " ".join(
+        borderline.reasons
     )
+    for doubt in ({"ci95_bca": [-0.001, 0.08]}, {"p": 0.05}):
+        assert changed(decided, "detection", **doubt).verdict == UNDECIDED
+    assert changed(decided, "detection", ci95_bca=None).verdict == "transcoder"
 
 
 def test_an_arm_that_is_only_easier_to_score_is_called_so(decided):

@@ -16,15 +16,18 @@ from sparring.errors import SparringError
 from sparring.instrument import instrument_check
 from sparring.perlatent import ArmScores, LatentScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
+from sparring.stats.family import benjamini_hochberg
 from sparring.stats.matched import matched_pairs
 from sparring.stats.permutation import permutation_p
-from sparring.stats.power import minimum_detectable_effect
+from sparring.stats.power import latents_needed, minimum_detectable_effect
+from sparring.sturdiness import other_intervals
 from sparring.testplan import METRICS, TestPlan
 from sparring.verdict import decide
 
 FORMAT = "sparring.headtohead/1"
 METHOD = "unpaired bootstrap over latents, difference of means, percentile interval"
 _DIGITS = 6
+_EFFECTS = (0.02, 0.05, 0.1)  # of which the power table says how many latents an arm they need
 
 
 def head_to_head(
@@ -44,7 +47,7 @@ def head_to_head(
         "order": list(order),
         "primary": plan.primary,
         "arms": {name: _arm(arm) for name, arm in arms.items()},
-        "metrics": {metric: _metric(metric, arms, scores, order, plan) for metric in METRICS},
+        "metrics": _metrics(arms, scores, order, plan),
         "instrument": instrument_check(arms, scores, plan),
         "latents": {name: _latents(arm, scores[name]) for name, arm in arms.items()},
         "gates": gates(arms, scores, plan),
@@ -58,6 +61,18 @@ def _arm(arm: ArmInputs) -> dict[str, Any]:
     named = ("kind", "read_site", "write_site", "n_latents", "digest")
     measured = ("ve", "ve_ci95", "affine_floor", "l0", "dead_fraction")
     return {key: arm.coder[key] for key in named} | {key: arm.recon.get(key) for key in measured}
+
+
+def _metrics(
+    arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], order: tuple[str, str], plan: TestPlan
+) -> dict[str, Any]:
+    """Every metric by itself, then what their p are worth together."""
+    found = {metric: _metric(metric, arms, scores, order, plan) for metric in METRICS}
+    adjusted = benjamini_hochberg({metric: found[metric]["p"] for metric in plan.family if "p" in found[metric]})
+    return {
+        metric: figures | {"q": adjusted.get(metric)} if "p" in figures else figures
+        for metric, figures in found.items()
+    }
 
 
 def _metric(
@@ -80,8 +95,10 @@ def _metric(
         "diff_is": f"{order[1]} - {order[0]}",
         "ci95": list(found.ci),
         "ci95_bca": None if found.bca is None else list(found.bca),
+        **other_intervals(tables[order[0]], tables[order[1]], plan),
         "p": permutation_p(first, second, permutations=plan.resamples, seed=plan.seed),
         "mde": minimum_detectable_effect(sd[order[0]], n[order[0]], sd[order[1]], n[order[1]]),
+        "latents_needed": {str(effect): latents_needed(effect, *sd.values()) for effect in _EFFECTS},
         "matched_by_firing_rate": _matched(arms, tables, order, plan),
         "method": METHOD,
         "seed": plan.seed,

@@ -85,6 +85,12 @@ def _metrics(result: Mapping[str, Any]) -> str:
         means = [f"{found['means'][arm]:.3f} (n {found['n'][arm]})" for arm in (first, second)]
         bounds = [interval(found["ci95"]), "" if bca is None else interval(bca)]
         rows.append([name, *means, f"{found['diff']:+.3f}", *bounds, f"{found['p']:.4f}", f"{found['mde']:.3f}"])
+        needed = ", ".join(f"{n} for {effect}" for effect, n in found["latents_needed"].items())
+        notes.append(
+            f"{metric.capitalize()}, the same difference with examples resampled within latents too: "
+            f"{interval(found['ci95_two_level'])}; with documents resampled: {interval(found['ci95_documents'])}. "
+            f"Latents an arm to find a difference with 80% power: {needed}."
+        )
         if "not_measured" not in matched:
             notes.append(
                 f"Matched by firing rate, {metric}: {matched['diff']:+.3f} {interval(matched['ci95'])} "

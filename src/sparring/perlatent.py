@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sparring.errors import SparringError
 from sparring.stats.auroc import auroc
+from sparring.stats.documents import Examples
 
-_COLUMNS = ["metric", "explanation", "latent", "example", "label", "score"]
+_COLUMNS = ["metric", "explanation", "latent", "example", "label", "score", "document"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class LatentScores:
     """The AUROC of every latent that has one, latents ascending, for one metric and kind of explanation of one arm.
 
     `variances` are DeLong's sampling variances (NaN where undefined); `unmeasured` are the latents whose readable
-    examples were all of one label; `unreadable` of `examples` answers could not be read.
+    examples were all of one label; `unreadable` of `examples` answers could not be read; `judged` holds the readable
+    examples of each latent that has a figure.
     """
 
     latents: NDArray[np.int64]
@@ -28,6 +30,7 @@ class LatentScores:
     unmeasured: tuple[int, ...]
     examples: int
     unreadable: int
+    judged: tuple[Examples, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class ArmScores:
 
     def table(self, metric: str, explanation: str) -> LatentScores:
         """The latents' figures; empty where nothing was scored."""
-        nothing = _per_latent(np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0))
+        none = np.empty(0, dtype=np.int64)
+        nothing = _per_latent(none, np.empty(0, dtype=bool), np.empty(0), none)
         return self.tables.get((metric, explanation), nothing)
 
 
@@ -54,18 +58,29 @@ def read_scores(path: Path) -> ArmScores:
     for key in rows.group_by(["metric", "explanation"]).aggregate([]).to_pylist():
         metric, explanation = key["metric"], key["explanation"]
         here = rows.filter((pc.field("metric") == metric) & (pc.field("explanation") == explanation))
-        latent, example, label, score = (here[name].to_numpy() for name in _COLUMNS[2:])
-        tables[metric, explanation] = _per_latent(latent.astype(np.int64), label, score.astype(np.float64))
+        latent, example, label, score, document = (here[name].to_numpy() for name in _COLUMNS[2:])
+        tables[metric, explanation] = _per_latent(
+            latent.astype(np.int64), label, score.astype(np.float64), document.astype(np.int64)
+        )
         repeated += int(((np.diff(latent) == 0) & (np.diff(example) == 0)).sum())
     return ArmScores(tables, repeated)
 
 
-def _per_latent(latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDArray[np.float64]) -> LatentScores:
+def _per_latent(
+    latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDArray[np.float64], document: NDArray[np.int64]
+) -> LatentScores:
     """The figure of each latent of rows sorted by latent."""
     names, starts = np.unique(latent, return_index=True)
     ends = np.append(starts, latent.size)[1:]
-    areas = [auroc(label[i:j], score[i:j]) for i, j in zip(starts, ends, strict=True)]
+    spans = [slice(i, j) for i, j in zip(starts, ends, strict=True)]
+    areas = [auroc(label[span], score[span]) for span in spans]
     measured = [(int(name), area) for name, area in zip(names, areas, strict=True) if area.value is not None]
+    readable = ~np.isnan(score)
+    kept = [
+        np.flatnonzero(readable[span]) + span.start
+        for span, area in zip(spans, areas, strict=True)
+        if area.value is not None
+    ]
     return LatentScores(
         latents=np.array([name for name, _ in measured], dtype=np.int64),
         values=np.array([area.value for _, area in measured], dtype=np.float64),
@@ -74,7 +89,8 @@ def _per_latent(latent: NDArray[np.int64], label: NDArray[np.bool_], score: NDAr
         ),
         unmeasured=tuple(int(name) for name, area in zip(names, areas, strict=True) if area.value is None),
         examples=int(latent.size),
-        unreadable=int(np.isnan(score).sum()),
+        unreadable=int((~readable).sum()),
+        judged=tuple(Examples(label[rows], score[rows], document[rows]) for rows in kept),
     )
 
 

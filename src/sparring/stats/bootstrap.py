@@ -57,7 +57,7 @@ def bootstrap_mean(values: ArrayLike, *, resamples: int = 10_000, seed: int = 0,
     sample = as_sample(values, name="values")
     rng = np.random.default_rng(seed)
     distribution = np.empty(resamples)
-    for start, stop in _blocks(resamples, sample.size):
+    for start, stop in blocks(resamples, sample.size):
         distribution[start:stop] = sample[rng.integers(0, sample.size, (stop - start, sample.size))].mean(axis=1)
     return _summarise(float(sample.mean()), distribution, _acceleration([_left_out_means(sample)]), level)
 
@@ -66,22 +66,28 @@ def _unpaired_differences(a: Vector, b: Vector, resamples: int, rng: np.random.G
     """The published loop's differences; one row of random indices is one pass of that loop."""
     bounds = np.concatenate([np.full(a.size, a.size), np.full(b.size, b.size)])
     differences = np.empty(resamples)
-    for start, stop in _blocks(resamples, bounds.size):
+    for start, stop in blocks(resamples, bounds.size):
         rows = rng.integers(0, bounds, (stop - start, bounds.size))
         differences[start:stop] = b[rows[:, a.size :]].mean(axis=1) - a[rows[:, : a.size]].mean(axis=1)
     return differences
 
 
-def _blocks(resamples: int, width: int) -> list[tuple[int, int]]:
+def blocks(resamples: int, width: int) -> list[tuple[int, int]]:
+    """Ranges of resamples to draw at once, for `width` numbers a resample."""
     step = max(1, _BLOCK_CELLS // width)
     return [(start, min(start + step, resamples)) for start in range(0, resamples, step)]
 
 
 def _summarise(estimate: float, distribution: Vector, acceleration: float, level: float) -> Bootstrap:
+    bca = _bca(estimate, distribution, acceleration, (100 - 100 * level) / 200)
+    return Bootstrap(estimate, percentile_interval(distribution, level), bca, distribution)
+
+
+def percentile_interval(distribution: Vector, level: float) -> Interval:
+    """The interval that cuts equal shares off both ends of the resamples."""
     tail = (100 - 100 * level) / 2  # in percent, where 95 is exact and the cut is 2.5, as published
     low, high = np.percentile(distribution, [tail, 100 - tail])
-    bca = _bca(estimate, distribution, acceleration, tail / 100)
-    return Bootstrap(estimate, (float(low), float(high)), bca, distribution)
+    return float(low), float(high)
 
 
 def _left_out_means(sample: Vector) -> Vector:
