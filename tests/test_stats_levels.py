@@ -88,7 +88,7 @@ def test_documents_drawn_twice_count_twice():
     rng = np.random.default_rng(6)
     a, b = [latent(rng) for _ in range(3)], [latent(rng, shift=2.0, n=3) for _ in range(4)]
     found = bootstrap_documents(a, b, resamples=200)
-    np.testing.assert_allclose(found.distribution, slow_document_differences(a, b, 200, 0), atol=1e-12)
+    np.testing.assert_allclose(found.distribution, slow_document_differences(a, b, 200, 0), atol=1e-6)
     by_hand = [np.mean([auroc(one.labels, one.scores).value for one in arm]) for arm in (a, b)]
     assert found.estimate == pytest.approx(by_hand[1] - by_hand[0])
 

@@ -33,23 +33,24 @@ def bootstrap_documents(
     names = np.unique(np.concatenate([latent.documents for latent in (*a, *b)]))
     rng = np.random.default_rng(seed)
     distribution = np.empty(resamples)
-    once = np.ones((1, names.size))
+    once = np.ones((1, names.size), dtype=np.float32)
     for start, stop in blocks(resamples, names.size):
-        times = rng.multinomial(names.size, np.full(names.size, 1 / names.size), size=stop - start)
+        times = rng.multinomial(names.size, np.full(names.size, 1 / names.size), size=stop - start).astype(np.float32)
         distribution[start:stop] = _mean_auroc(b, names, times) - _mean_auroc(a, names, times)
     estimate = float((_mean_auroc(b, names, once) - _mean_auroc(a, names, once))[0])
     some = distribution[np.isfinite(distribution)]  # with few texts, a resample may leave an arm without any latent
     return Bootstrap(estimate, percentile_interval(some, level), None, some)
 
 
-def _mean_auroc(latents: Sequence[Examples], names: NDArray[np.int64], times: NDArray[np.generic]) -> Vector:
+def _mean_auroc(latents: Sequence[Examples], names: NDArray[np.int64], times: NDArray[np.float32]) -> Vector:
     """[resamples]: the mean over latents of their AUROC where document j counts `times[:, j]` times."""
     total, number = np.zeros(len(times)), np.zeros(len(times))
     for labels, scores, documents in latents:
-        count = times[:, np.searchsorted(names, documents)].astype(np.float64)
-        positive, negative = count[:, labels], count[:, ~labels]
+        column = np.searchsorted(names, documents)
+        positive, negative = times[:, column[labels]], times[:, column[~labels]]
         weight = positive.sum(axis=1) * negative.sum(axis=1)
-        won = ((positive @ pairwise(scores[labels], scores[~labels])) * negative).sum(axis=1)
+        beats = pairwise(scores[labels], scores[~labels]).astype(np.float32)
+        won = np.einsum("rn,rn->r", positive @ beats, negative)
         total += np.divide(won, weight, out=np.zeros_like(won), where=weight > 0)
         number += weight > 0
     return np.divide(total, number, out=np.full(len(times), np.nan), where=number > 0)
