@@ -62,6 +62,8 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
         "parse_rate": 1.0,
         "duplicate_explanations": 1,
         "copied_explanations": 0,
+        "canary": {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.2]},
+        "token_entropy": {str(latent): 3.0 for latent in latents},
     }
     return ArmInputs(
         scores=scores,

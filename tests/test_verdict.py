@@ -168,6 +168,17 @@ def test_two_scorers(ahead):
     assert failed(run(swapped)) == ["same scorer"]
 
 
+def test_a_scorer_swapped_between_the_arms_under_its_old_name(ahead):
+    answers = {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.4]}
+    result = run(with_meta(ahead, "transcoder", canary=answers))
+    assert failed(result) == ["same answers to the canary"]
+    assert "1 of 4 answers differ" in result["reasons"][0]
+    unread = answers | {"scores": [0.9, 0.8, None, 0.2]}
+    assert failed(run(with_meta(ahead, "transcoder", canary=unread))) == ["same answers to the canary"]
+    within = answers | {"scores": [0.9, 0.8, 0.1, 0.2004]}  # the last bits depend on the number of cores
+    assert run(with_meta(ahead, "transcoder", canary=within))["verdict"] == "transcoder"
+
+
 def test_documents_leaked_from_explainer_to_scorer(ahead):
     leaked = with_meta(ahead, "sae", gates={"documents shared by explainer and scorer": 3})
     assert failed(run(leaked)) == ["sae: documents shared by explainer and scorer"]
@@ -196,6 +207,13 @@ def test_shuffled_labels(ahead):
 def test_a_scorer_that_always_says_yes(ahead):
     arms = {name: rewrite(arm, lambda t: with_column(t, "score", np.ones(t.num_rows))) for name, arm in ahead.items()}
     limited(run(arms), "reliability 0.00")
+
+
+def test_a_scorer_that_fails_plain_questions(ahead):
+    dead = {"items": 4, "auroc": 0.5, "scores": [0.9, 0.8, 0.1, 0.2]}
+    limited(run(with_meta(with_meta(ahead, "sae", canary=dead), "transcoder", canary=dead)), "fails the canary for sae")
+    unread = dead | {"auroc": None}
+    limited(run(with_meta(ahead, "sae", canary=unread)), "AUROC unknown on plain questions")
 
 
 def test_thirty_percent_unreadable_answers(tmp_path):

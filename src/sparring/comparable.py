@@ -11,6 +11,8 @@ from sparring.canonical import digest
 from sparring.perlatent import ArmScores, read_scores
 from sparring.testplan import TestPlan
 
+_CANARY_TOLERANCE = 1e-3  # a score's last bits depend on the number of cores
+
 
 @dataclass(frozen=True)
 class ArmInputs:
@@ -47,7 +49,8 @@ class Gate:
 def gates(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], plan: TestPlan) -> list[dict[str, Any]]:
     """All gates in a fixed order, as JSON values {name, passed, detail}."""
     found = [_write_sites(arms, plan), _rows(arms), _draws(arms), _as_hashed(arms), _drawn_once(arms)]
-    found += [_scored_as_drawn(arms, scores), _no_row_twice(scores), _one_scorer(arms), *_stage_gates(arms)]
+    found += [_scored_as_drawn(arms, scores), _no_row_twice(scores), _one_scorer(arms)]
+    found += [_same_canary(arms), *_stage_gates(arms)]
     return [asdict(gate) for gate in found]
 
 
@@ -126,6 +129,19 @@ def _one_scorer(arms: Mapping[str, ArmInputs]) -> Gate:
             f"{name} by {scorer.get('name')} {str(scorer.get('weights', ''))[:12]}" for name, scorer in scorers.items()
         ),
     )
+
+
+def _same_canary(arms: Mapping[str, ArmInputs]) -> Gate:
+    """The scorer gave both jobs the same answers to the same questions: it was not swapped or changed between them."""
+    asked = {name: arm.score_meta["canary"]["scores"] for name, arm in arms.items() if "canary" in arm.score_meta}
+    if len(asked) < len(arms):
+        return Gate("same answers to the canary", False, f"asked of {', '.join(asked) or 'neither arm'} only")
+    first, second = asked.values()
+    other = sum(
+        (a is None) != (b is None) or (a is not None and abs(a - b) > _CANARY_TOLERANCE)
+        for a, b in zip(first, second, strict=True)
+    )
+    return Gate("same answers to the canary", other == 0, f"{other} of {len(first)} answers differ")
 
 
 def _stage_gates(arms: Mapping[str, ArmInputs]) -> list[Gate]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparring.autointerp.plan import BAG_OF_WORDS
 from sparring.comparable import ArmInputs
 from sparring.perlatent import ArmScores, LatentScores, paired
 from sparring.stats.bootstrap import bootstrap_mean
@@ -26,12 +27,21 @@ def instrument_check(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScor
         "scorer": dict(next(iter(arms.values())).score_meta["scorer"]),
         "tell_auroc": {name: arm.score_meta.get("tell_auroc") for name, arm in arms.items()},
     }
+    check["canary"] = {name: _of_canary(arm.score_meta.get("canary")) for name, arm in arms.items()}
+    entropies = {name: list(arm.score_meta.get("token_entropy", {}).values()) for name, arm in arms.items()}
+    check["token_entropy"] = {name: float(np.mean(bits)) if bits else None for name, bits in entropies.items()}
+    bags = {name: arm.table("detection", BAG_OF_WORDS).values for name, arm in scores.items()}
+    check["bag_of_words"] = {"detection": _each_and_pooled(bags, plan)}
     for count in ("duplicate_explanations", "copied_explanations"):
         check[count] = {name: arm.score_meta.get(count) for name, arm in arms.items()}
     by_metric: dict[str, dict[str, Any]] = {metric: _of_metric(scores, metric, plan) for metric in METRICS}
     for figure in ("floor", "ceiling", "margin", "lift", "normalised", "reliability", "parse_rate"):
         check[figure] = {metric: found[figure] for metric, found in by_metric.items()}
     return check
+
+
+def _of_canary(found: Mapping[str, Any] | None) -> float | None:
+    return None if found is None else found["auroc"]
 
 
 def _of_metric(scores: Mapping[str, ArmScores], metric: str, plan: TestPlan) -> dict[str, Any]:
@@ -86,6 +96,6 @@ def _reliability(tables: list[LatentScores]) -> float | None:
 
 
 def _parse_rate(arm: ArmScores, metric: str) -> float | None:
-    tables = [table for (name, _), table in arm.tables.items() if name == metric]
+    tables = [table for (name, kind), table in arm.tables.items() if name == metric and kind != BAG_OF_WORDS]
     examples = sum(table.examples for table in tables)
     return 1 - sum(table.unreadable for table in tables) / examples if examples else None

@@ -9,6 +9,7 @@ MIN_RELIABILITY = 0.5
 FLOOR = (0.45, 0.55)
 MAX_TELL = 0.55
 MIN_PARSE_RATE = 0.9
+MIN_CANARY = 0.8
 
 Result = Mapping[str, Any]
 
@@ -18,7 +19,7 @@ def instrument_limits(result: Result, metric: str) -> list[str]:
     measured, check = result["metrics"][metric], result["instrument"]
     if "not_measured" in measured:
         return [f"{metric.capitalize()} was not measured: {measured['not_measured']}."]
-    limits = [*_weak(metric, measured, check), *_floor(metric, check), *_unreadable(metric, check)]
+    limits = [*_weak(metric, measured, check), *_floor(metric, check), *_unreadable(metric, check), *_canary(check)]
     return limits + (_tell(check) if metric == "fuzz" else [])  # only fuzz examples carry marks
 
 
@@ -70,6 +71,15 @@ def _unreadable(metric: str, check: Result) -> list[str]:
         f"Only {rate:.0%} of the {metric} answers for {name} could be read, at least {MIN_PARSE_RATE:.0%} are needed."
         for name, rate in check["parse_rate"][metric].items()
         if rate is not None and rate < MIN_PARSE_RATE
+    ]
+
+
+def _canary(check: Result) -> list[str]:
+    return [
+        f"The scorer fails the canary for {name}: AUROC {'unknown' if area is None else f'{area:.2f}'} on plain "
+        f"questions of known answer, at least {MIN_CANARY} is needed."
+        for name, area in check["canary"].items()
+        if area is None or area < MIN_CANARY
     ]
 
 

@@ -142,6 +142,13 @@ def _instrument(result: Mapping[str, Any]) -> str:
 def _scorer(check: Mapping[str, Any]) -> str:
     said = [f"Scorer: {check['scorer'].get('name')}, weights `{str(check['scorer'].get('weights'))[:12]}`."]
     said.append(f"Mark positions alone tell fuzz examples apart with AUROC {_by_arm(check['tell_auroc'])}.")
+    said.append(f"On the canary, plain questions of known answer, it reaches AUROC {_by_arm(check['canary'])}.")
+    bags = {
+        name: _plain(None if found is None else found["mean"])
+        for name, found in check["bag_of_words"]["detection"].items()
+    }
+    said.append(f"A bag of words trained on the explainer's documents reaches {_by_arm(bags)} in detection;")
+    said.append(f"the entropy of a latent's tokens is, in bits, {_by_arm(check['token_entropy'])}.")
     said.append(f"Explanations that stand for several latents: {_by_arm(check['duplicate_explanations'])};")
     said.append(f"copied from the prompt: {_by_arm(check['copied_explanations'])}.")
     return " ".join(said)

@@ -1,6 +1,7 @@
 """Puts an explanation to a latent's examples: looks up the vectors of its windows, then compares."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,21 +33,38 @@ class Judge:
         self._explanations, self._plan = explanations, plan
         at = zip(windows.sequence.tolist(), windows.start.tolist(), strict=True)
         self._row = {place: row for row, place in enumerate(at)}
-        self._contexts = self._embed_contexts(embedder)
+        self._embedder = embedder
+        self._contexts = self._embed_contexts()
 
-    def _embed_contexts(self, embedder: Embedder) -> dict[tuple[str, int], Float[np.ndarray, "contexts width"]]:
+    def _embed_contexts(self) -> dict[tuple[str, int], Float[np.ndarray, "contexts width"]]:
         """The vector of each context's firing token, by kind of explanation and latent."""
         keys = [(kind, latent) for kind in ("real", "oracle") for latent in self._examples]
         listed = [self._explanations[kind][str(latent)]["contexts"] for kind, latent in keys]
-        texts = [context["left"] + context["token"] for contexts in listed for context in contexts]
-        bounds = [np.array([len(c["left"]), len(c["left"]) + len(c["token"])]) for contexts in listed for c in contexts]
-        width = self._windows.vectors.shape[2]
-        found = [vectors[0] for vectors in embedder.embed(texts, bounds)]
+        found = self._marked([context for contexts in listed for context in contexts])
         stops = np.cumsum([len(contexts) for contexts in listed])
         return {
-            key: np.array(found[stop - len(contexts) : stop], dtype=np.float32).reshape(-1, width)
-            for key, contexts, stop in zip(keys, listed, stops, strict=True)
+            key: found[stop - len(contexts) : stop] for key, contexts, stop in zip(keys, listed, stops, strict=True)
         }
+
+    def _marked(self, contexts: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "contexts width"]:
+        """The vector of each context's marked token."""
+        texts = [context["left"] + context["token"] for context in contexts]
+        bounds = [np.array([len(c["left"]), len(c["left"]) + len(c["token"])]) for c in contexts]
+        found = [vectors[0] for vectors in self._embedder.embed(texts, bounds)]
+        return np.array(found, dtype=np.float32).reshape(-1, self._windows.vectors.shape[2])
+
+    def ask(self, explanation: Mapping[str, Any], texts: Sequence[str]) -> list[float]:
+        """How well the best word of each text fits the explanation: detection, for texts from elsewhere."""
+        contexts = self._marked(explanation["contexts"])
+        words = [re.findall(r"\s*\S+", text) for text in texts]
+        cuts = [np.cumsum([0, *map(len, said)]) for said in words]
+        fits = [
+            token_fit(
+                explanation, contexts, [said], vectors[None], sharpness=self._plan.sharpness, weight=self._plan.weight
+            )
+            for said, vectors in zip(words, self._embedder.embed(texts, cuts), strict=True)
+        ]
+        return [float(fit.max()) for fit in fits]
 
     def fit(self, latent: int, kind: str, by: int) -> Fit:
         """How well each token of `latent`'s positive and negative windows fits latent `by`'s `kind` explanation."""

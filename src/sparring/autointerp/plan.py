@@ -11,6 +11,7 @@ from sparring.errors import SparringError
 
 EXPLANATIONS = ("real", "shuffled", "oracle")
 METRICS = ("detection", "fuzz")
+BAG_OF_WORDS = "bag of words"  # stands where a kind of explanation stands, and is none
 
 
 @dataclass(frozen=True)

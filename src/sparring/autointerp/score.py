@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from sparring.autointerp.baseline import bag_of_words
+from sparring.autointerp.canary import canary
 from sparring.autointerp.embedded import read_embedded
 from sparring.autointerp.examples import Examples, Protocol, draw_examples
 from sparring.autointerp.explain import repeated, require_no_leak
 from sparring.autointerp.judge import Judge
 from sparring.autointerp.marks import tell_auroc
-from sparring.autointerp.plan import ScorePlan, draw_plan_of
+from sparring.autointerp.plan import BAG_OF_WORDS, ScorePlan, draw_plan_of
 from sparring.autointerp.rows import latent_rows, to_table
 from sparring.autointerp.scorers.embedder import Embedder
 from sparring.autointerp.scorers.embedding import NAME
@@ -65,6 +67,7 @@ def score(
     rng = np.random.default_rng(plan.seed)
     lent = {latent: drawn[i] for latent, i in zip(drawn, derangement(len(drawn), rng), strict=True)}
     rows: list[dict[str, Any]] = []
+    baseline: list[dict[str, Any]] = []
     with progress(len(drawn), desc=f"score {arm}", unit="latent") as bar:
         for latent in drawn:
             for kind in plan.explanations:
@@ -84,8 +87,20 @@ def score(
                         explanation=kind,
                         explained_by=by,
                     )
+            words = bag_of_words(protocol, examples[latent], latent)[:, None]
+            split = len(examples[latent].positive)
+            baseline += latent_rows(
+                protocol,
+                examples[latent],
+                (words[:split], words[split:]),
+                metric="detection",
+                arm=arm,
+                latent=latent,
+                explanation=BAG_OF_WORDS,
+                explained_by=latent,
+            )
             bar.update(1)
-    table = to_table(rows)
+    table = to_table(rows + baseline)
     pq.write_table(table, out / "scores.parquet", compression="zstd")
     return {
         "arm": arm,
@@ -97,6 +112,7 @@ def score(
         **_checks(protocol, rows, examples),
         **repeated({latent: explanation["text"] for latent, explanation in made["real"].items()}),
         "token_entropy": token_entropies(protocol, drawn),
+        "canary": canary(judge.ask),
     }
 
 
