@@ -52,7 +52,8 @@ class Checkout:
         if store:
             store.mkdir()
             shutil.copy(self.store / "format", store)
-            for part in ("objects", "actions"):  # files of a store are replaced, never written to: a link is a copy
+            # Files of a store are replaced, never written to: a link is a copy.
+            for part in ("objects", "actions", "seen"):
                 shutil.copytree(self.store / part, store / part, copy_function=os.link)
         return Checkout(folder / "code", folder / "work", store or self.store)
 

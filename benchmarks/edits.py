@@ -10,8 +10,8 @@ HEADLINE = "results/headtohead_autointerp.json"
 MINI = ("--configfile", "config/studies/mini.yaml")
 ALL = frozenset(
     "subject corpus scorer tokens activations coder-sae coder-transcoder latents-sae latents-transcoder recon-sae "
-    "recon-transcoder windows draw-sae draw-transcoder explain-sae explain-transcoder score-sae score-transcoder "
-    "headtohead".split()
+    "recon-transcoder windows draw-sae draw-transcoder preregister explain-sae explain-transcoder score-sae "
+    "score-transcoder headtohead".split()
 )
 NONE: frozenset[str] = frozenset()
 
@@ -19,7 +19,9 @@ ADAPTER = "src/sparring/coders/encoding.py"
 RIGHT = "            rows = rows - self.centre\n"
 WRONG = "            rows = rows - 2 * self.centre\n"
 TEXT = ("src/sparring/words/terms.md", "0.5 is chance", "chance is 0.5")
-AFTER_ADAPTER = frozenset({"latents-sae", "latents-transcoder", "draw-sae", "explain-sae", "score-sae", "headtohead"})
+AFTER_ADAPTER = frozenset(
+    {"latents-sae", "latents-transcoder", "draw-sae", "preregister", "explain-sae", "score-sae", "headtohead"}
+)
 WRONG_HASH = f"corpus={{source: {{member_sha256: {'0' * 64}}}}}"
 CUT_OFF = frozenset({"draw-transcoder", "explain-transcoder", "score-transcoder"})
 
@@ -128,7 +130,7 @@ EDITS = (
         "a refactoring of the latents' reader, same results",
         _replace("src/sparring/latent_cache.py", "if not 0 <= latent <", "if not -1 < latent <"),
         computed=frozenset(f"{rule}-{arm}" for rule in ("draw", "explain", "score") for arm in ("sae", "transcoder")),
-        recalled=frozenset({"headtohead"}),
+        recalled=frozenset({"preregister", "headtohead"}),
         slow=True,
     ),
     Edit("the b_dec edit in the adapter", _replace(ADAPTER, RIGHT, WRONG), AFTER_ADAPTER, CUT_OFF),

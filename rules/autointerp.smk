@@ -1,5 +1,5 @@
 # Needs: the arms' latents, the tokens, the scorer's model.
-# Gives: results/windows.json, what explanations are judged on;
+# Gives: results/windows.json, what explanations are judged on; results/preregistration.json, the plan of the comparison;
 # and for each arm: results/draws/{arm}.json (which latents, hashed before any score), results/explanations/{arm}.json
 # and results/scores/{arm}.json (a row for each latent and example).
 
@@ -47,6 +47,25 @@ rule draw:
         "../workflow/scripts/draw.py"
 
 
+rule preregister:
+    input:
+        draw=expand(rules.draw.output.result, arm=study.compare),
+    output:
+        result="results/preregistration.json",
+    log:
+        "logs/preregister.log",
+    benchmark:
+        "results/benchmarks/preregister.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.preregister(),
+    message:
+        "Writing down the plan of the comparison"
+    script:
+        "../workflow/scripts/preregister.py"
+
+
 rule explain:
     input:
         subject=rules.subject.output.manifest,
@@ -75,6 +94,9 @@ rule score:
         explanations=rules.explain.output.manifest,
         scorer=rules.scorer.output.manifest,
         windows=rules.windows.output.manifest,
+        after_registration=lambda w: (
+            ancient(rules.preregister.output.result) if w.arm in study.compare else []
+        ),
     output:
         manifest="results/scores/{arm}.json",
     log:

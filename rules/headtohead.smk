@@ -5,6 +5,7 @@
 rule headtohead:
     input:
         tokens=rules.tokens.output.manifest,
+        registration=rules.preregister.output.result,
         draw=expand(rules.draw.output.result, arm=study.compare),
         coder=expand(rules.coder.output.manifest, arm=study.compare),
         recon=expand(rules.recon.output.result, arm=study.compare),

@@ -24,7 +24,7 @@ def test_the_reason_is_the_function_and_nothing_runs(copy: Checkout) -> None:
     assert "latents-sae: computes\n    code: sparring.coders.encoding.Encoder changed\n" in said
     assert "latents-transcoder: computes" in said
     assert "headtohead: memo if upstream stays equal" in said
-    assert said.endswith("2 computes, 7 memo if upstream stays equal, 10 up to date\n")
+    assert said.endswith("2 computes, 8 memo if upstream stays equal, 10 up to date\n")
     assert (copy.work / HEADLINE).exists()
     dot = why(copy, "--dot")
     assert dot.startswith("digraph") and dot.rstrip().endswith("}")

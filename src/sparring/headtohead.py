@@ -31,7 +31,12 @@ _EFFECTS = (0.02, 0.05, 0.1)  # of which the power table says how many latents a
 
 
 def head_to_head(
-    *, arms: Mapping[str, ArmInputs], order: tuple[str, str], plan: TestPlan, provenance: Mapping[str, Any]
+    *,
+    arms: Mapping[str, ArmInputs],
+    order: tuple[str, str],
+    plan: TestPlan,
+    provenance: Mapping[str, Any],
+    preregistration: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The result as JSON values. `order` = (first, second): every difference is second - first.
 
@@ -51,6 +56,7 @@ def head_to_head(
         "instrument": instrument_check(arms, scores, plan),
         "latents": {name: _latents(arm, scores[name]) for name, arm in arms.items()},
         "gates": gates(arms, scores, plan),
+        "preregistration": None if preregistration is None else dict(preregistration),
     }
     result = _rounded(result)
     verdict = decide(result)

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
-from sparring.manifest import Manifest, read_manifest
+from sparring.manifest import Manifest, content_of, read_manifest
 from sparring.memo import Action, recall, remember
 from sparring.planned import named_files
 from sparring.records import write_record
@@ -71,6 +71,10 @@ class Job:
     def contents(self) -> dict[str, str]:
         """The content digest of every input."""
         return {name: self.content(name) for name in sorted(self._files)}
+
+    def first_seen(self, name: str) -> int:
+        """When the store first saw the content of input `name` (nanoseconds), by whatever job it was made."""
+        return self._store.first_seen(self.content(name))
 
     def file(self, name: str) -> Path:
         """Input `name` as the file it is."""
@@ -129,6 +133,7 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]], stor
     check_planned(action)
     for name, target in targets.items():
         write_record(target, action.key, files)
+        store.first_seen(content_of(store.verified(outputs[name])))
         publish(store, outputs[name], target)
 
 

@@ -48,6 +48,7 @@ def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Ex
         "## Interpretability",
         _metrics(result),
         "\n".join(f"- {reason}" for reason in result["reasons"]),
+        _registration(result["preregistration"]),
         "## Arms",
         _arms(result),
         _unlike(result),
@@ -98,6 +99,14 @@ def _metrics(result: Mapping[str, Any]) -> str:
             )
     header = ["mean AUROC per latent", first, second, f"{second} - {first}", "95% interval", "BCa", "p", "detectable"]
     return _table(header, rows) + "".join(f"\n\n{note}" for note in notes)
+
+
+def _registration(found: Mapping[str, Any] | None) -> str:
+    if found is None or not found["before_scores"]:
+        return "**Not pre-registered**: the scores are older than the plan of the comparison."
+    said = "".join(f"\n- {hypothesis}" for hypothesis in found["hypotheses"])
+    written = f"Pre-registered as `{found['digest'][:12]}`, before any of the scores existed"
+    return f"{written}. Hypotheses:\n{said}" if said else f"{written}."
 
 
 def _arms(result: Mapping[str, Any]) -> str:

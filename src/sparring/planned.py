@@ -26,9 +26,14 @@ class PlannedJob:
 
 
 def named_files(files: Any) -> dict[str, Path]:
-    """Snakemake's named inputs or outputs by name; a list called `x` becomes x.0, x.1, ..."""
+    """Snakemake's named inputs or outputs by name; a list called `x` becomes x.0, x.1, ...
+
+    An input called `after_...` only says what has to come first: a job does not read it, so it is left out.
+    """
     named: dict[str, Path] = {}
     for name, value in files.items():
+        if name.startswith("after_"):
+            continue
         if isinstance(value, str):
             named[name] = Path(value)
         else:

@@ -52,13 +52,16 @@ def write_headtohead(
     *,
     rows: str,
     plan: TestPlan,
+    preregistration: Mapping[str, Any],
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
     """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens."""
     first, second = arms
     inputs = {name: arm.inputs(rows) for name, arm in arms.items()}
-    result = head_to_head(arms=inputs, order=(first, second), plan=plan, provenance=provenance)
+    result = head_to_head(
+        arms=inputs, order=(first, second), plan=plan, preregistration=preregistration, provenance=provenance
+    )
     scores = {name: arm.scored for name, arm in inputs.items()}
     examples = {name: pick_examples(scores[name], arm.texts(), metric=plan.primary) for name, arm in arms.items()}
     (out / "result").write_bytes(pretty_json(result))

@@ -69,6 +69,10 @@ class Specs:
         """Draw the latents to be judged."""
         return self._spec("draw", arm=arm, plan=asdict(self.study.draw))
 
+    def preregister(self) -> dict[str, Any]:
+        """Write the plan of the comparison down."""
+        return self._spec("preregister", compare=self.study.compare, plan=asdict(self.study.test))
+
     def explain(self, arm: str) -> dict[str, Any]:
         """Explain the drawn latents."""
         return self._spec("explain", arm=arm, plan=asdict(self.study.explain))

@@ -18,6 +18,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,14 @@ class Store:
         path = self.action_path(key)
         path.parent.mkdir(exist_ok=True)
         self._place(record, path)
+
+    def first_seen(self, sha256: str) -> int:
+        """When this store first saw the digest `sha256` (nanoseconds): now, if it never did."""
+        note = self.root / "seen" / sha256
+        if not note.exists():
+            note.parent.mkdir(exist_ok=True)
+            self._place(f"{time.time_ns()}\n".encode(), note)
+        return int(note.read_text())
 
     def register(self, results: Path) -> None:
         """Notes that the files below `results` need this store's objects: `sparring gc` keeps what they refer to."""

@@ -22,6 +22,8 @@ class TestPlan:
     """The metrics whose p are adjusted together (Benjamini and Hochberg), declared before a score exists."""
     sites_may_differ: bool = False
     """True declares that the arms write different sites, as in the published study; else that is "not comparable"."""
+    hypotheses: tuple[str, ...] = ()
+    """What is expected, in words, for the registration."""
     caliper: float = 0.25
     """Pairs matched by firing rate: the largest distance of their rates, in natural-log units."""
 

@@ -10,6 +10,7 @@ snakemake: Snakemake  # put here by Snakemake
 
 
 def compute(job: Job) -> Mapping[str, Any]:
+    from sparring.registration import registered
     from sparring.report import ArmArtifacts, write_headtohead
     from sparring.testplan import TestPlan
 
@@ -26,10 +27,16 @@ def compute(job: Job) -> Mapping[str, Any]:
         )
         for index, arm in enumerate(job.spec["compare"])
     }
+    registration = json.loads(job.file("registration").read_bytes())
     write_headtohead(
         arms,
         rows=job.content("tokens"),
         plan=TestPlan(**job.spec["plan"]),
+        preregistration=registered(
+            registration,
+            noted=job.first_seen("registration"),
+            scored=min(job.first_seen(f"scores.{index}") for index in range(len(arms))),
+        ),
         provenance={"spec": dict(job.spec), "inputs": job.contents()},
         out=job.out,
     )
