@@ -1,5 +1,6 @@
 """A copy of the checkout that a test may edit and run, beside a working directory and a store."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -105,6 +106,12 @@ class Checkout:
         text = file.read_text()
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
         file.write_text(text.replace(old, new))
+
+    def forget(self, target: str) -> None:
+        """Takes a result away, and what the memo knows of it: it has to be computed again."""
+        key = json.loads((self.work / "results" / ".sparring" / f"{target}.json").read_bytes())["action"]
+        (self.store / "actions" / key[:2] / f"{key}.json").unlink()
+        (self.work / target).unlink()
 
     def result(self, name: str) -> bytes:
         return (self.work / "results" / name).read_bytes()

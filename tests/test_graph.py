@@ -122,9 +122,7 @@ def test_killed_in_the_middle_of_training_the_same_command_finishes(tmp_path: Pa
     assert ran.status == 0, ran.output
     assert ran.computed == {"coder-sae"}
     other = copy.copy(tmp_path / "clean", tmp_path / "clean-store")
-    (other.work / target).unlink()
-    key = json.loads((other.work / "results/.sparring" / f"{target}.json").read_text())["action"]
-    (other.store / "actions" / key[:2] / f"{key}.json").unlink()
+    other.forget(target)
     again = other.run(target, *MINI, *seed)
     assert again.computed == {"coder-sae"}
     assert other.result("coders/sae.json") == copy.result("coders/sae.json")

@@ -17,7 +17,7 @@ from sparring.perlatent import read_scores
 from sparring.testplan import TestPlan
 
 ORDER = ("sae", "transcoder")
-PLAN = TestPlan(resamples=2000)
+PLAN = TestPlan(resamples=500)
 
 
 def run(arms, plan=PLAN, order=ORDER):
@@ -65,7 +65,7 @@ def test_figures_are_those_of_the_obvious_computation(tmp_path):
         rng = np.random.default_rng(0)
         loop = [
             transcoder.to_numpy()[rng_b].mean() - sae.to_numpy()[rng_a].mean()
-            for rng_a, rng_b in ((rng.integers(0, 30, 30), rng.integers(0, 40, 40)) for _ in range(2000))
+            for rng_a, rng_b in ((rng.integers(0, 30, 30), rng.integers(0, 40, 40)) for _ in range(PLAN.resamples))
         ]
         assert found["ci95"] == pytest.approx(np.percentile(loop, [2.5, 97.5]), abs=1e-6)
 

@@ -45,18 +45,19 @@ def test_a_dry_run_takes_nothing_away(copy: Checkout) -> None:
 
 
 def test_until_a_stage_and_a_failing_arm_leave_no_old_headline(copy: Checkout) -> None:
-    copy.edit(*SCORING)
+    # The same explanations by other code: what follows from them comes from the memo, and the test is quick.
+    copy.edit("src/sparring/autointerp/explain.py", 'drawn = draw["latents"]', 'drawn = list(draw["latents"])')
     head = "def compute(job: Job) -> Mapping[str, Any]:\n"
-    copy.edit("workflow/scripts/score.py", head, f"{head}    raise MemoryError('planted')\n")
+    copy.edit("workflow/scripts/explain.py", head, f"{head}    raise MemoryError('planted')\n")
     ran = copy.run(HEADLINE, *MINI, "-k")
     assert ran.status != 0
-    assert ran.launched == {"score-sae", "score-transcoder"}
+    assert ran.launched == {"explain-sae", "explain-transcoder"}
     assert not (copy.work / HEADLINE).exists()
-    copy.edit("workflow/scripts/score.py", f"{head}    raise MemoryError('planted')\n", head)
-    ran = copy.run(HEADLINE, *MINI, "--until", "score")
-    assert ran.computed == {"score-sae", "score-transcoder"}
+    copy.edit("workflow/scripts/explain.py", f"{head}    raise MemoryError('planted')\n", head)
+    ran = copy.run(HEADLINE, *MINI, "--until", "explain")
+    assert ran.computed == {"explain-sae", "explain-transcoder"}
     assert not (copy.work / HEADLINE).exists()
-    assert copy.run(HEADLINE, *MINI).computed == {"headtohead"}
+    assert copy.run(HEADLINE, *MINI).recalled == {"score-sae", "score-transcoder", "headtohead"}
 
 
 @pytest.mark.parametrize("name", ["results/scores/sae.json", HEADLINE])
@@ -82,13 +83,11 @@ def test_a_damaged_object_is_remade_by_the_same_command(copy: Checkout) -> None:
     text = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(text[:-2] + b"x\n")
-    copy.edit(
-        "src/sparring/autointerp/score.py", "made = read_explanations(", "arm, made = draw['arm'], read_explanations("
-    )
+    copy.forget(HEADLINE)
     ran = copy.run(HEADLINE, *MINI)
     assert ran.status == 0, ran.output
     assert f"damaged, now in quarantine: {sha256}" in ran.output
-    assert "explain-sae" in ran.computed
+    assert {"explain-sae", "headtohead"} <= ran.computed
     assert (copy.store / "quarantine" / sha256).exists()
     assert damaged.read_bytes() == text
     assert copy.result("headtohead_autointerp.json") == before

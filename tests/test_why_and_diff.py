@@ -48,7 +48,7 @@ def test_two_runs_by_revision_and_by_digest(copy: Checkout) -> None:
     copy.git("add", ".")
     copy.git("commit", "-m", "one")
     copy.git("checkout", "-b", "other")
-    copy.edit("src/sparring/autointerp/scorers/embedding.py", "share = 0.2 +", "share = 0.25 +")
+    copy.edit("src/sparring/stats/permutation.py", "(extreme + 1) /", "(extreme + 2) /")
     copy.git("commit", "-am", "other")
     missing = copy.sparring("diff", "main", "other", "--repository", str(copy.code))
     assert missing.returncode == 1
@@ -57,9 +57,10 @@ def test_two_runs_by_revision_and_by_digest(copy: Checkout) -> None:
     assert copy.run(HEADLINE, *MINI).status == 0
     by_revision = copy.sparring("diff", "main", "other", "--repository", str(copy.code))
     assert by_revision.returncode == 0, by_revision.stderr
-    assert "score-sae:\n    code: sparring.autointerp.scorers.embedding" in by_revision.stdout
-    assert "latents-sae:" not in by_revision.stdout
-    assert "metrics.detection.diff" in by_revision.stdout
+    assert "headtohead:\n    code: sparring.stats.permutation.permutation_p changed" in by_revision.stdout
+    assert "score-sae:" not in by_revision.stdout
+    assert "metrics.detection.p" in by_revision.stdout
+    assert "metrics.detection.diff" not in by_revision.stdout
     same = copy.sparring("diff", key[:12], "main", "--repository", str(copy.code))
     assert "the same jobs, code, study and inputs" in same.stdout, same.stdout
     assert "every figure is the same" in same.stdout
