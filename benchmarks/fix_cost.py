@@ -40,7 +40,8 @@ def timed(checkout: Checkout, *arguments: str) -> tuple[Ran, float]:
 
 def draw_plan(checkout: Checkout, svg: Path) -> None:
     """What is going to compute, as a picture."""
-    asked = checkout.sparring("why", "--dot", HEADLINE, "--snakefile", str(checkout.code / "Snakefile"))
+    snakefile, study = (str(checkout.code / name) for name in ("Snakefile", "config/config.yaml"))
+    asked = checkout.sparring("why", "--dot", HEADLINE, "--snakefile", snakefile, "--configfile", study)
     assert asked.returncode == 0, asked.stderr
     subprocess.run(["dot", "-Tsvg", "-o", svg], input=asked.stdout, text=True, check=True)
 
