@@ -11,7 +11,7 @@ explainer's documents and (the oracle) from the scorer's, and, for the floor, th
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,36 +53,30 @@ class Planted:
     counted: np.ndarray
     document: np.ndarray
     sequence: np.ndarray
-    fires_on: tuple[frozenset[int], ...]
-    _members: tuple[np.ndarray, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_members", tuple(np.array(sorted(ids)) for ids in self.fires_on))
+    fires_on: tuple[list[int], ...]
 
     @property
     def n_latents(self) -> int:
         return len(self.fires_on)
 
     def of(self, latent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        sequence, position = np.nonzero(np.isin(self.tokens, self._members[latent]) & self.counted)
+        sequence, position = np.nonzero(np.isin(self.tokens, self.fires_on[latent]) & self.counted)
         return sequence, position, np.ones(len(sequence), dtype=np.float32)
 
 
 def planted(results: Path, store: Store, folder: Path) -> tuple[Planted, Mapping[str, Path]]:
     """The concepts in the news of a finished study, and the folders of the artifacts that judging them needs."""
-    folders = {}
+    folders, metas = {}, {}
     for name in ("tokens", "subject", "scorer", "windows"):
         manifest = read_manifest(results / f"{name}.json")
         assert manifest is not None, f"{name}.json is no manifest"
-        folders[name] = manifest.link_into(store, folder / name)
-    windows = read_manifest(results / "windows.json")
-    assert windows is not None
+        folders[name], metas[name] = manifest.link_into(store, folder / name), manifest.meta
     held = read_tokens(folders["tokens"])
-    own = held.of(windows.meta["split"])
+    own = held.of(metas["windows"]["split"])
     text = TokenText(folders["subject"])
     word = {int(token): text.word(int(token)) for token in np.unique(held.tokens[own])}
     fires_on = tuple(
-        frozenset(token for token, said in word.items() if said.startswith(" ") and said[1:] in words.split())
+        [token for token, said in word.items() if said.startswith(" ") and said[1:] in words.split()]
         for words in CONCEPTS.values()
     )
     counted = held.counted[own].astype(bool)
