@@ -8,6 +8,7 @@ include: "rules/sources.smk"
 include: "rules/activations.smk"
 include: "rules/coders.smk"
 include: "rules/autointerp.smk"
+include: "rules/llm.smk"
 include: "rules/headtohead.smk"
 
 

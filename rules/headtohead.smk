@@ -10,8 +10,8 @@ rule headtohead:
         coder=expand(rules.coder.output.manifest, arm=study.compare),
         recon=expand(rules.recon.output.result, arm=study.compare),
         latents=expand(rules.latents.output.manifest, arm=study.compare),
-        explanations=expand(rules.explain.output.manifest, arm=study.compare),
-        scores=expand(rules.score.output.manifest, arm=study.compare),
+        explanations=expand(specs.explanations, arm=study.compare),
+        scores=expand(specs.scores, arm=study.compare),
     output:
         result="results/headtohead_autointerp.json",
         page="results/headtohead_autointerp.md",

@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sparring.autointerp.canary import changed
 from sparring.canonical import digest
 from sparring.perlatent import ArmScores, read_scores
 from sparring.testplan import TestPlan
-
-_CANARY_TOLERANCE = 1e-3  # a score's last bits depend on the number of cores
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,8 @@ def _scored_as_drawn(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScor
     for name, arm in arms.items():
         drawn = {int(i) for i in arm.draw["latents"]}
         fates = {int(i): fate for i, fate in arm.draw.get("fates", {}).items()}
-        wanted = {i for i in drawn if fates.get(i, "drawn") == "drawn"}
+        dropped = {int(i) for i in arm.score_meta.get("dropped", {})}  # by delphi, each with its reason
+        wanted = {i for i in drawn if fates.get(i, "drawn") == "drawn"} - dropped
         seen = {
             int(i)
             for (_, explanation), table in scores[name].tables.items()
@@ -133,15 +133,12 @@ def _one_scorer(arms: Mapping[str, ArmInputs]) -> Gate:
 
 def _same_canary(arms: Mapping[str, ArmInputs]) -> Gate:
     """The scorer gave both jobs the same answers to the same questions: it was not swapped or changed between them."""
-    asked = {name: arm.score_meta["canary"]["scores"] for name, arm in arms.items() if "canary" in arm.score_meta}
+    asked = {name: arm.score_meta["canary"] for name, arm in arms.items() if "canary" in arm.score_meta}
     if len(asked) < len(arms):
         return Gate("same answers to the canary", False, f"asked of {', '.join(asked) or 'neither arm'} only")
     first, second = asked.values()
-    other = sum(
-        (a is None) != (b is None) or (a is not None and abs(a - b) > _CANARY_TOLERANCE)
-        for a, b in zip(first, second, strict=True)
-    )
-    return Gate("same answers to the canary", other == 0, f"{other} of {len(first)} answers differ")
+    other = changed(first, second, tolerance=first["tolerance"])
+    return Gate("same answers to the canary", other == 0, f"{other} of {len(first['scores'])} answers differ")
 
 
 def _stage_gates(arms: Mapping[str, ArmInputs]) -> list[Gate]:

@@ -3,6 +3,7 @@
 The unit is the latent: its figure is the AUROC over its own examples, and latents are what is resampled.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def head_to_head(
         "format": FORMAT,
         "order": list(order),
         "primary": plan.primary,
+        "protocol": str(next(iter(arms.values())).score_meta.get("protocol", "strict")),
         "arms": {name: _arm(arm) for name, arm in arms.items()},
         "metrics": _metrics(arms, scores, order, plan),
         "instrument": instrument_check(arms, scores, plan),
@@ -144,6 +146,7 @@ def _latents(arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
         "population": dict(arm.draw["population"]),
         "scored": {metric: int(table.values.size) for metric, table in tables.items()},
         "unreadable": {metric: len(table.unmeasured) for metric, table in tables.items()},
+        "dropped": dict(Counter(arm.score_meta.get("dropped", {}).values())),
     }
 
 

@@ -1,7 +1,7 @@
 """The instrument check: can this scorer, with this explainer, tell a good explanation from a wrong one at all?
 
-Floor: explanations shuffled among latents. Ceiling: the oracle (the latent's true top tokens). Both are AUROC per
-latent, as the scores themselves are; intervals are bootstraps over latents, and differences between kinds of
+Floor: explanations shuffled among latents, and none at all. Ceiling: the oracle (the latent's true top tokens). All are
+AUROC per latent, as the scores themselves are; intervals are bootstraps over latents, and differences between kinds of
 explanation are paired.
 """
 
@@ -27,7 +27,8 @@ def instrument_check(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScor
         "scorer": dict(next(iter(arms.values())).score_meta["scorer"]),
         "tell_auroc": {name: arm.score_meta.get("tell_auroc") for name, arm in arms.items()},
     }
-    check["canary"] = {name: _of_canary(arm.score_meta.get("canary")) for name, arm in arms.items()}
+    check["canary"] = {name: arm.score_meta.get("canary", {}).get("auroc") for name, arm in arms.items()}
+    check["shown_to_explainer"] = {name: arm.score_meta.get("shown_to_explainer", 0.0) for name, arm in arms.items()}
     entropies = {name: list(arm.score_meta.get("token_entropy", {}).values()) for name, arm in arms.items()}
     check["token_entropy"] = {name: float(np.mean(bits)) if bits else None for name, bits in entropies.items()}
     bags = {name: arm.table("detection", BAG_OF_WORDS).values for name, arm in scores.items()}
@@ -35,20 +36,18 @@ def instrument_check(arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScor
     for count in ("duplicate_explanations", "copied_explanations"):
         check[count] = {name: arm.score_meta.get(count) for name, arm in arms.items()}
     by_metric: dict[str, dict[str, Any]] = {metric: _of_metric(scores, metric, plan) for metric in METRICS}
-    for figure in ("floor", "ceiling", "margin", "lift", "normalised", "reliability", "parse_rate"):
+    for figure in ("floor", "empty", "ceiling", "margin", "lift", "normalised", "reliability", "parse_rate"):
         check[figure] = {metric: found[figure] for metric, found in by_metric.items()}
     return check
 
 
-def _of_canary(found: Mapping[str, Any] | None) -> float | None:
-    return None if found is None else found["auroc"]
-
-
 def _of_metric(scores: Mapping[str, ArmScores], metric: str, plan: TestPlan) -> dict[str, Any]:
-    real, shuffled, oracle = (
-        {name: arm.table(metric, kind) for name, arm in scores.items()} for kind in ("real", "shuffled", "oracle")
+    real, shuffled, empty, oracle = (
+        {name: arm.table(metric, kind) for name, arm in scores.items()}
+        for kind in ("real", "shuffled", "empty", "oracle")
     )
     return {
+        "empty": _each_and_pooled({name: table.values for name, table in empty.items()}, plan),
         "floor": _each_and_pooled({name: table.values for name, table in shuffled.items()}, plan),
         "ceiling": _each_and_pooled({name: table.values for name, table in oracle.items()}, plan),
         "margin": _each_and_pooled({name: _gain(oracle[name], shuffled[name]) for name in scores}, plan),
@@ -81,10 +80,12 @@ def _mean(sample: NDArray[np.float64], plan: TestPlan) -> dict[str, Any] | None:
 
 def _normalised(real: LatentScores, shuffled: LatentScores, oracle: LatentScores) -> float | None:
     """(score - floor) / (ceiling - floor) of the arm's means; None where the ceiling is not above the floor."""
-    if not (real.values.size and shuffled.values.size and oracle.values.size):
+    both = np.intersect1d(np.intersect1d(real.latents, shuffled.latents), oracle.latents)  # controls may be on a subset
+    if not both.size:
         return None
-    floor, ceiling = shuffled.values.mean(), oracle.values.mean()
-    return float((real.values.mean() - floor) / (ceiling - floor)) if ceiling > floor else None
+    means = [table.values[np.isin(table.latents, both)].mean() for table in (real, shuffled, oracle)]
+    score, floor, ceiling = means
+    return float((score - floor) / (ceiling - floor)) if ceiling > floor else None
 
 
 def _reliability(tables: list[LatentScores]) -> float | None:

@@ -76,6 +76,10 @@ class Job:
         """When the store first saw the content of input `name` (nanoseconds), by whatever job it was made."""
         return self._store.first_seen(self.content(name))
 
+    def kept(self, name: str) -> Path:
+        """The folder `name` of the store, for what jobs keep from one to the next beside the objects."""
+        return self._store.root / name
+
     def file(self, name: str) -> Path:
         """Input `name` as the file it is."""
         return self._files[name]
@@ -133,8 +137,7 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]], stor
     check_planned(action)
     for name, target in targets.items():
         write_record(target, action.key, files)
-        store.first_seen(content_of(store.verified(outputs[name])))
-        publish(store, outputs[name], target)
+        store.first_seen(content_of(publish(store, outputs[name], target)))
 
 
 def _limit_threads(threads: int) -> None:
@@ -143,12 +146,14 @@ def _limit_threads(threads: int) -> None:
         os.environ[variable] = str(threads)
 
 
-def publish(store: Store, blob: Blob, target: Path) -> None:
-    """Puts the bytes of a stored object at `target` in one step."""
+def publish(store: Store, blob: Blob, target: Path) -> Path:
+    """Puts the bytes of a stored object at `target` in one step; the path of the verified object."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(store.verified(blob).read_bytes())
+    verified = store.verified(blob)
+    temporary.write_bytes(verified.read_bytes())
     temporary.replace(target)
+    return verified
 
 
 def _put(

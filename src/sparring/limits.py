@@ -59,11 +59,18 @@ def _weak(metric: str, measured: Result, check: Result) -> list[str]:
 
 def _floor(metric: str, check: Result) -> list[str]:
     return [
-        f"Shuffled explanations score {floor['mean']:.3f} in {metric} for {name}, outside {FLOOR[0]} to {FLOOR[1]}: "
+        f"{kind} {floor['mean']:.3f} in {metric} for {name}, outside {FLOOR[0]} to {FLOOR[1]}: "
         "examples can be told apart without an explanation."
-        for name, floor in check["floor"][metric].items()
-        if name != "pooled" and floor is not None and not FLOOR[0] <= floor["mean"] <= FLOOR[1]
+        for figure, kind in (("floor", "Shuffled explanations score"), ("empty", "No explanation at all scores"))
+        for name, floor in check[figure][metric].items()
+        if name != "pooled" and floor is not None and not _near_chance(floor)
     ]
+
+
+def _near_chance(floor: Result) -> bool:
+    """Whether the mean lies in the band, or its interval reaches into it (few latents leave a wide one)."""
+    low, high = floor["ci95"]
+    return bool(FLOOR[0] <= high and low <= FLOOR[1])
 
 
 def _unreadable(metric: str, check: Result) -> list[str]:

@@ -9,6 +9,8 @@ Layout of a store folder:
     quarantine/...               damaged objects, kept for a look
     users.lock                   held by every job at work, so that nothing is deleted under it
     users/...                    the results folders that refer to this store
+    seen/...                     when a content was first seen: see `Store.first_seen`
+    answers/...                  what language models have answered: see llm/answers.py
 
 Objects come into being by a rename, so a reader never sees half of one.
 """

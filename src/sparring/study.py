@@ -7,16 +7,17 @@ would be right. Nothing heavy is imported: a study is read each time the Snakefi
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
+from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan, DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Kind, Recipe
 from sparring.errors import SparringError
+from sparring.llm.plan import LlmPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
 from sparring.sources.source import Source
@@ -71,6 +72,35 @@ class Scorer:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Llm:
+    """A language model that explains, judges, or both.
+
+    sources: the GGUF for llama.cpp, in parts that are joined, and the sha256 of the whole. judges: its scores decide,
+    by `ask` under the strict protocol, by `delphi` under delphi's; describe: it writes the explanations too.
+    """
+
+    model: LlmPlan
+    sources: list[Source] = field(default_factory=list)
+    sha256: str = ""
+    judges: bool = True
+    ask: AskPlan = field(default_factory=AskPlan)
+    describe: DescribePlan | None = None
+    delphi: DelphiPlan = field(default_factory=DelphiPlan)
+
+    def __post_init__(self) -> None:
+        if (self.model.engine == "llama.cpp") != bool(self.sources and self.sha256):
+            raise SparringError(
+                "llm.sources: llama.cpp needs the sources of a GGUF and the llm.sha256 of the whole"
+                if self.model.engine == "llama.cpp"
+                else "llm.sources: an endpoint has its own model; take llm.sources and llm.sha256 away"
+            )
+        if self.describe is not None and not self.judges:
+            raise SparringError(
+                "llm.describe: the embedding scorer reads token lists, not sentences; set llm.judges to true"
+            )
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Study:
     """All that decides a head-to-head; see config/config.yaml for a comment at each key."""
 
@@ -88,6 +118,8 @@ class Study:
     score: ScorePlan
     compare: Annotated[list[str], Field(min_length=2, max_length=2)]
     test: TestPlan
+    protocol: Literal["strict", "delphi"] = "strict"
+    llm: Llm | None = None
 
     def __post_init__(self) -> None:
         for arm in self.compare:
@@ -106,11 +138,17 @@ class Study:
             ("subject", self.subject.source),
             ("corpus", self.corpus.source),
             ("scorer", self.scorer.source),
+            *((f"llm.sources.{i}", source) for i, source in enumerate(self.llm.sources if self.llm else [])),
         ):
             if source.scheme == "path" and not os.access(source.name, os.R_OK):
                 raise SparringError(
                     f"{key}.source.uri: {source.uri!r} is not there or cannot be read; name a path that is"
                 )
+        if self.protocol == "delphi" and (self.llm is None or not self.llm.judges or self.llm.describe is not None):
+            raise SparringError(
+                "protocol: 'delphi' is explained and judged by a language model in delphi's own way: name one in llm, "
+                "with judges: true and without describe"
+            )
         config = self._config()
         for name in self.coders:
             for site in (self.arm(name).read_site, self.arm(name).write_site):

@@ -28,6 +28,7 @@ def decide(result: Result) -> Verdict:
     """The verdict on a head-to-head result (the JSON, with or without a verdict in it)."""
     primary = result["primary"]
     others = [_beside(result, metric) for metric in result["metrics"] if metric != primary]
+    others += _protocol(result)
     failed = [f"The gate '{gate['name']}' failed: {gate['detail']}." for gate in result["gates"] if not gate["passed"]]
     if failed:
         return Verdict(NOT_COMPARABLE, tuple(failed))
@@ -113,6 +114,21 @@ def _instrument_holds(result: Result, metric: str) -> str:
         f"The instrument holds for {metric}: floor {floor:.3f}, ceiling {ceiling:.3f}, "
         f"reliability {check['reliability'][metric]['pooled']:.2f}."
     )
+
+
+def _protocol(result: Result) -> list[str]:
+    """What has to be known of a score by delphi's protocol."""
+    if result.get("protocol", "strict") == "strict":
+        return []
+    shares = ", ".join(
+        f"{share:.0%} for {name}"
+        for name, share in result["instrument"]["shown_to_explainer"].items()
+        if share is not None
+    )
+    return [
+        "By the protocol of delphi, for comparison with published figures only: of the firing windows that were scored "
+        f"the explainer had been shown {shares or 'an unknown share'}."
+    ]
 
 
 def _beside(result: Result, metric: str) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from sparring.autointerp.examples import Examples, Protocol
-from sparring.autointerp.windows import fired_windows, pool_mask
+from sparring.autointerp.windows import fired_windows
 
 _MOST = 200  # windows of each class it is trained on
 
@@ -38,7 +38,7 @@ def bag_of_words(protocol: Protocol, examples: Examples, latent: int) -> Float[n
 def _training(protocol: Protocol, latent: int) -> tuple[Int[np.ndarray, " positives"], Int[np.ndarray, " negatives"]]:
     """Windows of the explainer's documents in which `latent` fires, and in which it does not; as many of each."""
     rng = np.random.default_rng([protocol.plan.seed, latent, 1])
-    mine = pool_mask(protocol.windows, protocol.pools.explainer)
+    mine = ~protocol.in_scorer  # the pools share out all documents
     fired = fired_windows(protocol.cache, protocol.windows, latent).window
     shown = fired[mine[fired]]
     hidden = np.setdiff1d(np.flatnonzero(mine), shown)

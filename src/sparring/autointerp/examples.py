@@ -78,21 +78,21 @@ def draw_examples(protocol: Protocol, latent: int) -> Examples:
     chosen = np.sort(rng.choice(strongest, size=plan.positives, replace=False))
     silent = np.setdiff1d(np.flatnonzero(protocol.in_scorer), window)
     negative = np.sort(rng.choice(silent, size=plan.negatives, replace=False))
-    true = true_marks(protocol, latent, window[chosen])
+    true = window_values(protocol, latent, window[chosen]) > 0
     false, shift = false_marks(true, protocol.commonness[protocol.tokens(window[chosen])])
     return Examples(window[chosen], peak[chosen], negative, true, false, shift)
 
 
-def true_marks(protocol: Protocol, latent: int, window: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n window"]:
-    """Where `latent` fires in each of the given windows."""
-    sequence, position, _ = protocol.cache.of(latent)
+def window_values(protocol: Protocol, latent: int, window: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n window"]:
+    """The values of `latent` in each of the given windows, 0 where it does not fire."""
+    sequence, position, value = protocol.cache.of(latent)
     size = protocol.windows.size
     slot = position.astype(np.int64) // size
     inside = slot < protocol.windows.lookup.shape[1]
     row = protocol.windows.lookup[sequence[inside], slot[inside]]
-    marks = np.zeros((len(window), size), dtype=bool)
+    values = np.zeros((len(window), size))
     order = np.argsort(window)
     place = np.minimum(np.searchsorted(window[order], row), len(window) - 1)
     hit = window[order][place] == row
-    marks[order[place[hit]], position[inside][hit] % size] = True
-    return marks
+    values[order[place[hit]], position[inside][hit] % size] = value[inside][hit]
+    return values

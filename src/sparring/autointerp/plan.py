@@ -5,12 +5,12 @@ The defaults are those chosen in docs/decisions/0004-instrument-tuning.md.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from sparring.errors import SparringError
+from sparring.testplan import METRICS
 
-EXPLANATIONS = ("real", "shuffled", "oracle")
-METRICS = ("detection", "fuzz")
+EXPLANATIONS = ("real", "shuffled", "empty", "oracle")
 BAG_OF_WORDS = "bag of words"  # stands where a kind of explanation stands, and is none
 
 
@@ -91,10 +91,73 @@ class ScorePlan:
 
     def __post_init__(self) -> None:
         _at_least_one(self, "score", "layer", "batch")
-        for name, known in (("metrics", METRICS), ("explanations", EXPLANATIONS)):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values) or not set(values) <= set(known):
-                raise SparringError(f"score.{name} is {list(values)}: give some of {', '.join(known)}, each once")
+        _some_of(self, "score", metrics=METRICS, explanations=EXPLANATIONS)
+
+
+@dataclass(frozen=True)
+class AskPlan:
+    """How a language model judges explanations; what it reads is in autointerp/prompts.py."""
+
+    metrics: tuple[str, ...] = METRICS
+    explanations: tuple[str, ...] = EXPLANATIONS
+    form: Literal["yes/no", "list"] = "yes/no"
+    """yes/no: one example a question, scored by the log-probabilities; list: several, answered by 0s and 1s."""
+    listed: int = 5
+    """Examples in a question of the form "list"."""
+    tokens: int = 10
+    """Of a token list, how many tokens it is shown."""
+    contexts: int = 3
+    """And how many contexts."""
+    checked: int = 200
+    """Latents of an arm, drawn by seed, on which the shuffled, empty and oracle explanations are judged too."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "llm.ask", "listed", "tokens", "checked")
+        _some_of(self, "llm.ask", metrics=METRICS, explanations=EXPLANATIONS)
+        if self.contexts < 0:
+            raise SparringError(f"llm.ask.contexts is {self.contexts}: it must be at least 0")
+
+
+@dataclass(frozen=True)
+class DescribePlan:
+    """How a language model explains: by delphi's prompt, from firing windows of the explainer's documents."""
+
+    examples: int = 10
+    """Windows shown, one from each quantile of their peak activation."""
+    max_tokens: int = 100
+    """Of the answer."""
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "llm.describe", "examples", "max_tokens")
+
+
+@dataclass(frozen=True)
+class DelphiPlan:
+    """Delphi's own settings; the defaults are those of delphi 0.1.3."""
+
+    n_examples_train: int = 40
+    n_examples_test: int = 50
+    n_quantiles: int = 10
+    n_non_activating: int = 50
+    min_examples: int = 200
+    n_examples_shown: int = 5
+    max_tokens: int = 500
+    checked: int = 200
+    """Latents of an arm, drawn by seed, on which the shuffled, empty and oracle explanations are judged too."""
+    explanations: tuple[str, ...] = EXPLANATIONS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = [field.name for field in fields(self) if field.name not in ("explanations", "seed")]
+        _at_least_one(self, "llm.delphi", *whole)
+        _some_of(self, "llm.delphi", explanations=EXPLANATIONS)
+        for name in ("n_examples_train", "n_examples_test"):
+            if getattr(self, name) < self.n_quantiles:
+                raise SparringError(
+                    f"llm.delphi.{name} is {getattr(self, name)}, under n_quantiles = {self.n_quantiles}: delphi takes "
+                    "as many from each quantile, so it would take none"
+                )
 
 
 def draw_plan_of(draw: Mapping[str, Any]) -> DrawPlan:
@@ -111,3 +174,10 @@ def _at_least_one(plan: object, section: str, *names: str) -> None:
 def _share(plan: object, section: str, name: str) -> None:
     if not 0 < getattr(plan, name) <= 1:
         raise SparringError(f"{section}.{name} is {getattr(plan, name)}: it must lie above 0, up to 1")
+
+
+def _some_of(plan: object, section: str, **known: tuple[str, ...]) -> None:
+    for name, names in known.items():
+        values = getattr(plan, name)
+        if not values or len(set(values)) < len(values) or not set(values) <= set(names):
+            raise SparringError(f"{section}.{name} is {list(values)}: give some of {', '.join(names)}, each once")
