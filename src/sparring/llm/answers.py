@@ -17,7 +17,6 @@ from sparring.llm.engine import Answer, Engine, Question
 from sparring.progress import progress
 
 _WAIT = 120.0  # seconds that a job waits for another one's commit
-_DRIFT = 0.5  # mean distance of answers (in nats) beyond which it is not the same model; numerics make up to 0.1
 
 
 class Asker:
@@ -74,7 +73,7 @@ class Asker:
 
     def _require_same(self, before: Mapping[str, Answer], now: Mapping[str, Answer]) -> None:
         both = [(answer, now[key]) for key, answer in before.items() if key in now]
-        if both and sum(_distance(*pair) for pair in both) / len(both) > _DRIFT:
+        if both and sum(_distance(*pair) for pair in both) / len(both) > self.engine.noise:
             raise SparringError(
                 f"the model {self.engine.identity['model']!r} answers otherwise than when its kept answers were made: "
                 f"if other weights are served now, say so in llm.model.weights; else delete {self._path}"

@@ -20,6 +20,8 @@ class _Busy(Exception):
 class Endpoint:
     """`plan.url` (as in http://host:8000/v1) with the model called `plan.name`; the key from the variable `key_env`."""
 
+    noise = 0.5  # what else is in its batch moves them, in half precision
+
     def __init__(self, plan: LlmPlan) -> None:
         assert plan.url is not None
         key = os.environ.get(plan.key_env or "", "")

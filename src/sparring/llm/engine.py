@@ -1,6 +1,6 @@
 """What a language model is asked, what it answers, and what an engine is: whatever answers one question.
 
-A new engine is one file: a class with `identity`, `parallel` and `answer`, and a line in engines.py.
+A new engine is one file, a class with the four members of `Engine`, and a line in engines.py.
 """
 
 from collections.abc import Mapping
@@ -57,6 +57,11 @@ class Engine(Protocol):
     @property
     def parallel(self) -> int:
         """How many questions it takes at once."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """By how much, in nats, its log-probabilities for one question may differ from one time to the next."""
         ...
 
     def answer(self, question: Question) -> Answer | None:
