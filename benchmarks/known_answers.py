@@ -2,6 +2,8 @@
 
     snakemake results/headtohead_autointerp.json && python benchmarks/known_answers.py docs/benchmarks/known_answers.md
 
+and the same by a language model with `--configfile config/studies/default-llm.yaml` and that file as second argument.
+
 A planted latent fires on the words of a concept (days of the week, numbers, colours, ...), wherever they stand in the
 evaluated news. Its explanations are judged by the default study's scorer on the default study's windows: one that names
 all its words, one that names half of them and shows three contexts of its own, the ones our explainer writes from the
@@ -10,6 +12,7 @@ explainer's documents and (the oracle) from the scorer's, and, for the floor, th
 
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +21,19 @@ from typing import Any
 import numpy as np
 import yaml
 
+from sparring.autointerp.asked import Asked, Scorer
 from sparring.autointerp.embedded import read_embedded
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.explain import Explainer
 from sparring.autointerp.judge import Judge
-from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
-from sparring.autointerp.rows import latent_rows
+from sparring.autointerp.plan import METRICS, AskPlan, DrawPlan, ExplainPlan, ScorePlan
 from sparring.autointerp.scorers.embedder import Embedder
+from sparring.autointerp.scorers.llm import LlmScorer
 from sparring.autointerp.text import TokenText
 from sparring.autointerp.windows import fired_windows
+from sparring.llm.answers import Asker
+from sparring.llm.engines import open_engine
+from sparring.llm.plan import LlmPlan
 from sparring.manifest import read_manifest
 from sparring.stats.auroc import auroc
 from sparring.store import Store, open_store
@@ -91,14 +98,18 @@ def often(protocol: Protocol, latent: int) -> bool:
 
 
 def explanations(protocol: Protocol, text: TokenText, latents: Sequence[int]) -> dict[str, dict[str, dict[str, Any]]]:
-    """By kind and latent; "real" and "oracle" are the names under which the judge keeps two kinds at a time."""
+    """By kind, then latent."""
     made: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in ("named", "half named, shown")}
     words = list(CONCEPTS.values())
     for latent in latents:
         listed = [f" {word}" for word in words[latent].split()]
         shown = Explainer(protocol, protocol.pools.explainer, text, ExplainPlan(contexts=3)).explain(latent)["contexts"]
-        made["named"][str(latent)] = {"tokens": [[word, 1.0] for word in listed], "contexts": []}
-        half = {"tokens": [[word, 1.0] for word in listed[::2]], "contexts": [c | {"share": 1.0} for c in shown]}
+        made["named"][str(latent)] = {"tokens": [[word, 1.0] for word in listed], "contexts": [], "text": ""}
+        half = {
+            "tokens": [[word, 1.0] for word in listed[::2]],
+            "text": "",
+            "contexts": [c | {"share": 1.0} for c in shown],
+        }
         made["half named, shown"][str(latent)] = half
     for kind, pool in (("explained", protocol.pools.explainer), ("oracle", protocol.pools.scorer)):
         explainer = Explainer(protocol, pool, text, ExplainPlan())
@@ -107,64 +118,82 @@ def explanations(protocol: Protocol, text: TokenText, latents: Sequence[int]) ->
     return made
 
 
-def judged(results: Path, store: Store, draw: DrawPlan, score: ScorePlan) -> dict[tuple[str, str, int], float]:
-    """AUROC by metric, kind of explanation and latent, of the concepts that stand in enough windows of both pools."""
+def judged(
+    results: Path, store: Store, draw: DrawPlan, score: ScorePlan, model: Asker | None = None
+) -> dict[tuple[str, str, int], float]:
+    """AUROC by metric, kind of explanation and latent, of the concepts that stand in enough windows of both pools.
+
+    By the embedding scorer, or by the language model `model` where there is one.
+    """
     with tempfile.TemporaryDirectory() as name:
         cache, folders = planted(results, store, Path(name))
-        protocol = Protocol.of(cache, draw)
+        protocol, text = Protocol.of(cache, draw), TokenText(folders["subject"])
         latents = [latent for latent in range(len(CONCEPTS)) if often(protocol, latent)]
-        made = explanations(protocol, TokenText(folders["subject"]), latents)
-        examples = {latent: draw_examples(protocol, latent) for latent in latents}
-        embedder = Embedder(folders["scorer"], layer=score.layer, batch=score.batch)
-        windows = read_embedded(folders["windows"])
-        found = {}
-        for real, oracle in (("named", "half named, shown"), ("explained", "oracle")):
-            both = {"real": made[real], "oracle": made[oracle]}
-            judge = Judge(protocol, windows, embedder, examples, both, score)
-            for latent in examples:
-                asked = {real: ("real", [latent]), oracle: ("oracle", [latent])}
-                if real == "explained":
-                    asked["shuffled"] = ("real", [other for other in examples if other != latent])
-                for kind, (held, by) in asked.items():
-                    for metric in ("detection", "fuzz"):
-                        areas = []
-                        for explained in by:
-                            fit = judge.fit(latent, held, explained)
-                            rows = latent_rows(protocol, examples[latent], fit, metric=metric)
-                            areas.append(auroc([row["label"] for row in rows], [row["score"] for row in rows]).value)
-                        found[metric, kind, latent] = float(np.mean(areas))
-    return found
+        made = explanations(protocol, text, latents)
+        scorer: Scorer
+        if model is None:
+            embedder = Embedder(folders["scorer"], layer=score.layer, batch=score.batch)
+            scorer = Judge(protocol, read_embedded(folders["windows"]), embedder, score)
+        else:
+            scorer = LlmScorer(protocol, text, model, AskPlan())
+        keys, asked = [], []
+        for latent in latents:
+            examples = draw_examples(protocol, latent)
+            for kind in KINDS:
+                # A language model takes its time: one other concept stands for all.
+                others = [other for other in latents if other != latent][: None if model is None else 1]
+                for by in others if kind == "shuffled" else [latent]:
+                    said = made["explained" if kind == "shuffled" else kind][str(by)]
+                    for metric in METRICS:
+                        keys.append((metric, kind, latent))
+                        asked.append(Asked.of(metric, examples, said))
+        areas = defaultdict(list)
+        for key, one, scores in zip(keys, asked, scorer.score(asked, desc="known answers"), strict=True):
+            areas[key].append(auroc(np.arange(len(scores)) < one.positives, scores).value)
+    return {key: float(np.mean(found)) for key, found in areas.items()}
 
 
-def main(page: Path) -> int:
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+def main(page: Path, study: Path) -> int:
+    config = yaml.safe_load(study.read_text())
     score = {key: value for key, value in config["score"].items() if key in ("layer", "sharpness", "weight", "batch")}
-    found = judged(Path("results"), open_store(), DrawPlan(**config["draw"]), ScorePlan(**score))
+    draw, store, results = DrawPlan(**config["draw"]), open_store(), Path("results")
+    with tempfile.TemporaryDirectory() as name:
+        model = None
+        if "llm" in config:
+            manifest = read_manifest(results / "llm.json")
+            assert manifest is not None, "llm.json is no manifest"
+            engine = open_engine(manifest.link_into(store, Path(name)), LlmPlan(**config["llm"]["model"]))
+            model = Asker(engine, store.root / "answers")
+        found = judged(results, store, draw, ScorePlan(**score), model)
+    by = config["llm"]["model"]["name"] if model else "the default study's scorer (MiniLM)"
     lines = [
-        "# Latents of known meaning",
+        f"## Judged by {by}",
         "",
-        "Concepts planted in the news of the default study, judged by its scorer on its windows (20 + 20 for each).",
-        "AUROC in detection / fuzz; written by `benchmarks/known_answers.py`, which says what each column is.",
+        f"{draw.positives} + {draw.negatives} windows of a latent; AUROC in detection / fuzz.",
         "",
         f"| concept | {' | '.join(KINDS)} |",
         f"| --- |{' ---: |' * len(KINDS)}",
     ]
     latents = sorted({latent for *_, latent in found})
     for latent in latents:
-        name = list(CONCEPTS)[latent]
         cells = [f"{found['detection', kind, latent]:.2f} / {found['fuzz', kind, latent]:.2f}" for kind in KINDS]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {list(CONCEPTS)[latent]} | {' | '.join(cells)} |")
     means = [
-        " / ".join(
-            f"{np.mean([found[metric, kind, latent] for latent in latents]):.2f}" for metric in ("detection", "fuzz")
-        )
+        " / ".join(f"{np.mean([found[metric, kind, latent] for latent in latents]):.2f}" for metric in METRICS)
         for kind in KINDS
     ]
     lines.append(f"| **mean** | {' | '.join(means)} |")
-    page.write_text("\n".join(lines) + "\n")
+    # A section a scorer: the others stay as they are.
+    head = "# Latents of known meaning\n\nConcepts planted in the news of the default study, judged on its windows; "
+    head += "written by `benchmarks/known_answers.py`, which says what each column is.\n"
+    old = page.read_text().split("\n## ")[1:] if page.exists() else []
+    kept = {section.split("\n")[0]: section.rstrip("\n") for section in old}
+    kept[lines[0].removeprefix("## ")] = "\n".join(lines).removeprefix("## ")
+    page.write_text("\n## ".join([head, *(f"{section}\n" for section in kept.values())]))
     print("\n".join(lines))
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    study = Path(sys.argv[2] if len(sys.argv) > 2 else "config/config.yaml")
+    raise SystemExit(main(Path(sys.argv[1]), study))

@@ -24,6 +24,7 @@ class Simulated:
     n: int = 60
     examples: int = 30
     shuffled: float = 0.50
+    empty: float = 0.50
     oracle: float = 0.80
     unreadable: float = 0.0
     seed: int = 0
@@ -41,6 +42,7 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
         for kind, mean, sd in (
             ("real", arm.mean, arm.sd),
             ("shuffled", arm.shuffled, 0.02),
+            ("empty", arm.empty, 0.0),
             ("oracle", arm.oracle, arm.sd),
         )
     ]
@@ -62,7 +64,7 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
         "parse_rate": 1.0,
         "duplicate_explanations": 1,
         "copied_explanations": 0,
-        "canary": {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.2]},
+        "canary": {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.2], "tolerance": 1e-3},
         "token_entropy": {str(latent): 3.0 for latent in latents},
     }
     return ArmInputs(

@@ -13,6 +13,12 @@ from sparring.stats.auroc import auroc
 PLAN = DrawPlan(latents=4, strata=1, positives=12, negatives=12)
 
 
+def each(ask):
+    """A scorer of one explanation and its texts, asked about several."""
+    return lambda questions: [ask(explanation, texts) for explanation, texts in questions]
+
+
+@each
 def by_word(explanation, texts):
     listed = {token.strip() for token, _ in explanation["tokens"]}
     return [float(bool(listed & set(text.split()))) for text in texts]
@@ -26,17 +32,17 @@ def test_a_scorer_that_reads_words_passes_the_canary():
 
 
 def test_one_that_does_not_read_fails_it():
-    assert canary(lambda explanation, texts: [1.0] * len(texts))["auroc"] == 0.5
+    assert canary(each(lambda explanation, texts: [1.0] * len(texts)))["auroc"] == 0.5
     rng = np.random.default_rng(0)
-    assert canary(lambda explanation, texts: rng.normal(size=len(texts)).tolist())["auroc"] < 0.8
-    silent = canary(lambda explanation, texts: [float("nan")] * len(texts))
+    assert canary(each(lambda explanation, texts: rng.normal(size=len(texts)).tolist()))["auroc"] < 0.8
+    silent = canary(each(lambda explanation, texts: [float("nan")] * len(texts)))
     assert silent["auroc"] is None
     assert silent["scores"] == [None] * 50
 
 
 def test_no_text_shows_another_concept_or_repeats_a_context():
     asked = []
-    canary(lambda explanation, texts: asked.append((explanation, texts)) or [0.0] * len(texts))
+    canary(each(lambda explanation, texts: asked.append((explanation, texts)) or [0.0] * len(texts)))
     texts = [text for _, shown in asked for text in shown[:5]]
     assert len(set(texts)) == 25
     for explanation, _ in asked:

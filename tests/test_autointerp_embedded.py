@@ -11,6 +11,7 @@ from tiny import tiny_subject, tiny_tokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from sparring.autointerp.asked import Asked
 from sparring.autointerp.embedded import EmbeddedWindows, embed_windows, read_embedded
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.judge import Judge
@@ -102,13 +103,10 @@ def test_words_and_vectors_are_those_of_each_window_read_alone(embedded: Embedde
 def test_a_window_that_was_not_embedded_is_named(embedded: EmbeddedWindows, scorer: Path) -> None:
     cache, _ = planted()
     protocol = Protocol.of(cache, DrawPlan(latents=4, strata=1, positives=12, negatives=12))
-    examples = {0: draw_examples(protocol, 0)}
-    said = {"0": {"tokens": [["Monday", 1.0]], "contexts": []}}
-    judge = Judge(
-        protocol, embedded, Embedder(scorer, layer=1, batch=4), examples, {"real": said, "oracle": said}, ScorePlan()
-    )
+    said = {"tokens": [["Monday", 1.0]], "contexts": []}
+    judge = Judge(protocol, embedded, Embedder(scorer, layer=1, batch=4), ScorePlan())
     with pytest.raises(SparringError, match=r"at position \d+ of sequence \d+ was not embedded"):
-        judge.fit(0, "real", 0)
+        judge.score([Asked.of("detection", draw_examples(protocol, 0), said)], desc="")
 
 
 def test_a_layer_the_scorer_does_not_have_is_named(scorer: Path) -> None:

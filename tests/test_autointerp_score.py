@@ -1,8 +1,10 @@
 """Explanations and scores of planted latents: right ones score far above shuffled ones, and what is wrong is caught."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from autointerp_data import GROUPS, WordText, planted
 
@@ -10,10 +12,10 @@ from sparring.autointerp.embedded import EmbeddedWindows
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.explain import Explainer, repeated, require_no_leak
 from sparring.autointerp.judge import Judge
-from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
-from sparring.autointerp.rows import SCHEMA, latent_rows, to_table
-from sparring.autointerp.score import derangement
+from sparring.autointerp.plan import EXPLANATIONS, METRICS, DrawPlan, ExplainPlan, ScorePlan
+from sparring.autointerp.rows import SCHEMA, to_table
 from sparring.autointerp.scorers.embedder import Embedder
+from sparring.autointerp.stage import Arm, derangement, score_arm
 from sparring.errors import SparringError
 from sparring.stats.auroc import auroc
 
@@ -24,7 +26,7 @@ class NoEmbedder(Embedder):
     """Vectors that say nothing, so that the token list alone decides: no model to load."""
 
     def __init__(self) -> None:
-        pass
+        self.meta = {"weights": "none"}
 
     def embed(self, texts: Any, bounds: Any) -> list[np.ndarray]:
         return [np.zeros((len(cut) - 1, 1), dtype=np.float32) for cut in bounds]
@@ -40,7 +42,7 @@ def silent_windows(protocol: Protocol, text: WordText) -> EmbeddedWindows:
 
 
 @pytest.fixture(scope="module")
-def scored() -> list[dict[str, Any]]:
+def arm() -> tuple[Arm, EmbeddedWindows]:
     cache, words = planted()
     protocol, text = Protocol.of(cache, PLAN), WordText(words)
     examples = {latent: draw_examples(protocol, latent) for latent in range(len(GROUPS))}
@@ -50,14 +52,17 @@ def scored() -> list[dict[str, Any]]:
         for kind, pool in pools.items()
     }
     require_no_leak(made["real"], protocol.pools.scorer)
-    told = Judge(protocol, silent_windows(protocol, text), NoEmbedder(), examples, made, ScorePlan())
-    rows: list[dict[str, Any]] = []
-    for latent in examples:
-        for kind, by in (("real", latent), ("oracle", latent), ("shuffled", (latent + 1) % len(GROUPS))):
-            fit = told.fit(latent, "oracle" if kind == "oracle" else "real", by)
-            for metric in ("detection", "fuzz"):
-                named = {"arm": "sae", "latent": latent, "explanation": kind, "explained_by": by}
-                rows += latent_rows(protocol, examples[latent], fit, metric=metric, **named)
+    return Arm("sae", {"digest": "0" * 64}, protocol, examples, made), silent_windows(protocol, text)
+
+
+@pytest.fixture(scope="module")
+def scored(arm: tuple[Arm, EmbeddedWindows], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    scorer = Judge(arm[0].protocol, arm[1], NoEmbedder(), ScorePlan())
+    out = tmp_path_factory.mktemp("out")
+    meta = score_arm(arm[0], scorer, metrics=METRICS, kinds=EXPLANATIONS, seed=0, out=out)
+    rows = pq.read_table(out / "scores.parquet").to_pylist()
+    assert meta["rows"] == len(rows)
+    assert set(meta["gates"].values()) == {0}
     return rows
 
 
@@ -74,6 +79,7 @@ def test_right_explanations_stand_far_above_shuffled_ones(scored: list[dict[str,
     assert mean_auroc(scored, metric, "oracle") > 0.95
     assert mean_auroc(scored, metric, "real") > 0.95
     assert 0.35 < mean_auroc(scored, metric, "shuffled") < 0.65
+    assert mean_auroc(scored, metric, "empty") == 0.5
 
 
 def test_rows_have_the_schema_and_stand_once(scored: list[dict[str, Any]]) -> None:
@@ -101,3 +107,16 @@ def test_shuffling_leaves_nobody_their_own() -> None:
         assert all(i != other for i, other in enumerate(order))
     with pytest.raises(SparringError, match="at least 2"):
         derangement(1, np.random.default_rng(0))
+
+
+def test_a_scorer_swapped_in_mid_run_is_caught(arm: tuple[Arm, EmbeddedWindows], tmp_path: Path) -> None:
+    class Swapped(Judge):
+        times = 0
+
+        def ask(self, questions: Any) -> list[list[float]]:
+            self.times += 1
+            return [[score + self.times for score in scores] for scores in super().ask(questions)]
+
+    scorer = Swapped(arm[0].protocol, arm[1], NoEmbedder(), ScorePlan())
+    meta = score_arm(arm[0], scorer, metrics=METRICS, kinds=("real",), seed=0, out=tmp_path)
+    assert meta["gates"]["answers to the canary that changed while it was scored"] == 50

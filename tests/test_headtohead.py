@@ -151,7 +151,7 @@ def test_scores_by_latent_keep_their_latents(tmp_path):
     found, truth = read_scores(arm.scores).table("fuzz", "oracle"), obvious_means(arm.scores, "fuzz", "oracle")
     assert found.latents.tolist() == sorted(arm.draw["latents"]) == truth.index.tolist()
     np.testing.assert_allclose(found.values, truth, atol=1e-12)
-    assert read_scores(arm.scores).table("fuzz", "empty").values.size == 0
+    assert read_scores(arm.scores).table("fuzz", "none such").values.size == 0
 
 
 def test_mistakes_are_named(tmp_path):

@@ -254,8 +254,9 @@ def test_without_an_oracle_nothing_is_decided(ahead):
         (("reliability", "detection", "pooled"), None, "reliability unknown"),
         (("ceiling", "detection", "pooled", "mean"), 0.52, "less room between floor and ceiling (0.024)"),
         (("margin", "detection", "pooled", "ci95"), [0.0, 0.1], "Oracle explanations are not scored above"),
-        (("floor", "detection", "sae", "mean"), 0.4499, "Shuffled explanations score 0.450"),
-        (("floor", "detection", "sae", "mean"), 0.5501, "Shuffled explanations score 0.550"),
+        (("floor", "detection", "sae"), {"mean": 0.4499, "ci95": [0.43, 0.47]}, "Shuffled explanations score 0.450"),
+        (("floor", "detection", "sae"), {"mean": 0.5501, "ci95": [0.53, 0.57]}, "Shuffled explanations score 0.550"),
+        (("empty", "detection", "sae"), {"mean": 0.56, "ci95": [0.53, 0.59]}, "No explanation at all scores 0.560"),
         (("parse_rate", "detection", "sae"), 0.8999, "of the detection answers for sae"),
     ],
 )
@@ -269,6 +270,12 @@ def test_each_limit_alone_is_enough(decided, path, value, words):
     verdict = decide(result)
     assert verdict.verdict == LIMITED
     assert words in verdict.reasons[0]
+
+
+def test_a_floor_known_from_few_latents_alone_limits_nothing(decided):
+    result = copy.deepcopy(decided)
+    result["instrument"]["floor"]["detection"]["sae"] = {"mean": 0.57, "ci95": [0.48, 0.66], "n": 6}
+    assert decide(result).verdict == decided["verdict"]
 
 
 # What is said beside it

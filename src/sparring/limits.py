@@ -68,9 +68,9 @@ def _floor(metric: str, check: Result) -> list[str]:
 
 
 def _near_chance(floor: Result) -> bool:
-    """Whether the mean lies in the band, or its interval reaches into it (few latents leave a wide one)."""
+    """Whether the mean lies in the band, or so few latents were asked about that its interval includes 0.5."""
     low, high = floor["ci95"]
-    return bool(FLOOR[0] <= high and low <= FLOOR[1])
+    return bool(FLOOR[0] <= floor["mean"] <= FLOOR[1] or low <= 0.5 <= high)
 
 
 def _unreadable(metric: str, check: Result) -> list[str]:

@@ -119,9 +119,8 @@ def delphi(
         "shown_to_explainer": leaked(kept),
         "gates": {},
         "token_entropy": token_entropies(Protocol.of(cache, draw_plan_of(draw)), drawn),
-        "canary": canary(canary_asker(asker, plan))
-        | {"tolerance": 0.5}  # the answers are 0 or 1,
-        ** repeated({str(latent): text for latent, text in said.items()}),
+        "canary": canary(canary_asker(asker, plan)) | {"tolerance": 0.5},  # the answers are 0 or 1
+        **repeated({str(latent): text for latent, text in said.items()}),
     }
 
 

@@ -40,9 +40,12 @@ def several_texts(explanation: str, texts: Sequence[str], metric: str) -> Messag
 
 
 def shown(explanation: Mapping[str, Any], *, tokens: int, contexts: int) -> str:
-    """An explanation as a model reads it: as it is written, or of a token list the first few with some contexts."""
+    """An explanation as a model reads it: as it is written, or of a token list the first few with some contexts.
+
+    Empty where nothing was written.
+    """
     if not explanation.get("tokens"):
-        return str(explanation["text"]) or NOTHING
+        return str(explanation["text"])
     said = "It fires on: " + ", ".join(f'"{word.strip()}"' for word, _ in explanation["tokens"][:tokens])
     inside = explanation["contexts"][:contexts]
     if not inside:

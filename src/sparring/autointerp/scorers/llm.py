@@ -73,6 +73,8 @@ class LlmScorer:
     def _questions(self, explanation: Explanation, metric: str, texts: list[str]) -> list[Question]:
         plan = self.plan
         said = NOTHING if explanation is EMPTY else shown(explanation, tokens=plan.tokens, contexts=plan.contexts)
+        if not said:
+            return []
         if plan.form == "yes/no":
             return [Question(one_text(said, text, metric), max_tokens=1, top=_TOP) for text in texts]
         mixed = [texts[i] for i in self._order(len(texts))]
@@ -85,9 +87,11 @@ class LlmScorer:
     def _scores(
         self, questions: list[Question], answers: Iterator[Answer | None], count: int
     ) -> Float[np.ndarray, " n"]:
+        scores = np.full(count, np.nan)
+        if not questions:
+            return scores
         if self.plan.form == "yes/no":
             return np.array([read_yes(next(answers)) for _ in questions])
-        scores = np.empty(count)
         scores[self._order(count)] = [bit for one in questions for bit in read_bits(next(answers), one.bits)]
         return scores
 
