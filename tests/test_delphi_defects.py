@@ -1,18 +1,16 @@
 """What delphi's own sampling and marking do, run as it is, and what the strict protocol does instead."""
 
 import asyncio
-import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from autointerp_data import GROUPS, WordText, planted
-from delphi.config import ConstructorConfig, SamplerConfig
-from delphi.latents.loader import LatentDataset
 from tiny import tiny_tokenizer
 
+from sparring.autointerp.delphi_rows import fuzz_marks
+from sparring.autointerp.delphi_upstream import ConstructorConfig, FuzzingScorer, LatentDataset, SamplerConfig
 from sparring.autointerp.draw import draw_arm
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.explain import Explainer
@@ -84,42 +82,14 @@ def test_strict_explainer_and_scorer_share_no_document() -> None:
         assert not judged & {context["document"] for context in explainer.explain(latent)["contexts"]}
 
 
-@pytest.fixture
-def fuzzing(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """delphi's fuzz scorer; delphi imports vLLM with it, of which nothing is used."""
-    for name in ("vllm", "vllm.distributed", "vllm.distributed.parallel_state", "vllm.inputs"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    for name, attributes in {
-        "vllm": ("LLM", "SamplingParams"),
-        "vllm.distributed.parallel_state": ("destroy_distributed_environment", "destroy_model_parallel"),
-        "vllm.inputs": ("TokensPrompt",),
-    }.items():
-        for attribute in attributes:
-            monkeypatch.setattr(sys.modules[name], attribute, object, raising=False)
-    from delphi.scorers.classifier.fuzz import FuzzingScorer
-
-    return FuzzingScorer
-
-
-def marked(text: str) -> np.ndarray:
-    """Which of the letters stand between << and >>."""
-    marks, inside = [], False
-    for part in text.replace("<<", "(").replace(">>", ")"):
-        if part in "()":
-            inside = part == "("
-        else:
-            marks.append(inside)
-    return np.array(marks)
-
-
-def test_delphis_marks_tell_the_label_and_strict_ones_do_not(records: list[Any], fuzzing: Any) -> None:
+def test_delphis_marks_tell_the_label_and_strict_ones_do_not(records: list[Any]) -> None:
     marks, labels, groups = [], [], []
-    scorer = fuzzing(client=None, n_examples_shown=1)
+    scorer = FuzzingScorer(client=None, n_examples_shown=1)
     for group, record in enumerate(records):
         for example in (*record.test, *record.not_active):
             example.str_tokens = ["x"] * len(example.tokens)
         for sample in scorer._prepare(record):
-            marks.append(marked(sample.text))
+            marks.append(fuzz_marks(sample.text, sample.data.str_tokens))
             labels.append(sample.data.activating)
             groups.append(group)
     told = tell_auroc(np.stack(marks), np.array(labels), np.array(groups))

@@ -56,9 +56,9 @@ SCORERS = {"detection": DetectionScorer, "fuzz": FuzzingScorer}
 
 def read_records(latents: Path, subject: Path, drawn: Sequence[int], plan: DelphiPlan) -> dict[int, LatentRecord]:
     """Delphi's records of the drawn latents, each with its `train` and `test` examples; those it drops are missing."""
-    hook = next(path.parent.name for path in sorted(latents.glob("*/config.json")))
+    (hook,) = (path.parent.name for path in latents.glob("latents/*/config.json"))
     dataset = LatentDataset(
-        latents,
+        latents / "latents",
         SamplerConfig(
             n_examples_train=plan.n_examples_train, n_examples_test=plan.n_examples_test, n_quantiles=plan.n_quantiles
         ),
