@@ -1,4 +1,4 @@
-"""The protocol delphi: our stage gives what delphi's own pipeline gives on the same cache, and says what it does not."""
+"""The protocol delphi: our stage gives what delphi's own code gives on the same cache, and says what it does not."""
 
 import asyncio
 import json

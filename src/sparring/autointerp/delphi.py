@@ -35,7 +35,6 @@ from sparring.autointerp.plan import METRICS, DelphiPlan, draw_plan_of
 from sparring.autointerp.prompts import NOTHING, shown
 from sparring.autointerp.rows import to_table
 from sparring.autointerp.stage import derangement, read_explanations
-from sparring.autointerp.windows import cut_windows
 from sparring.canonical import pretty_json
 from sparring.latent_cache import LatentCache
 from sparring.llm.answers import Asker
@@ -96,13 +95,12 @@ def delphi(
     fates |= {latent: "dense: delphi found no silent windows" for latent, one in records.items() if not one.not_active}
     kept = [record for latent, record in records.items() if latent not in fates]
     said = _explain(kept, asker, plan, arm)
-    windows = cut_windows(cache.counted, cache.document, draw_plan_of(draw).window)
     rows: list[dict[str, Any]] = []
     for kind, posed in _posed(kept, said, read_explanations(explanations)["oracle"], plan).items():
         for metric in METRICS:
             for one, outputs in zip(posed, _score(metric, posed, asker, plan, arm), strict=True):
                 columns = {"arm": arm, "metric": metric, "explanation": kind, "explained_by": one.by}
-                rows += record_rows(cache, windows, one.record, outputs, **columns)
+                rows += record_rows(cache, one.record, outputs, **columns)
     pq.write_table(to_table(rows), out / "scores.parquet", compression="zstd")
     real = {str(latent): {"text": text, "tokens": [], "contexts": []} for latent, text in said.items()}
     (out / "explanations.json").write_bytes(pretty_json({"real": real}))

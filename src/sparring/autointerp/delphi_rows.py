@@ -8,22 +8,24 @@ from jaxtyping import Bool
 
 from sparring.autointerp.delphi_upstream import FuzzingScorer, LatentRecord
 from sparring.autointerp.marks import tell_auroc
-from sparring.autointerp.windows import Firings, Windows
+from sparring.autointerp.windows import Firings
 
 
-def record_rows(
-    cache: Firings, windows: Windows, record: LatentRecord, outputs: Sequence[Any], **named: Any
-) -> list[dict[str, Any]]:
+def record_rows(cache: Firings, record: LatentRecord, outputs: Sequence[Any], **named: Any) -> list[dict[str, Any]]:
     """A row an output, delphi's test examples first; `named` are the columns that all of them share.
 
-    The place of a window is found by its tokens: of two equal windows it is the first. -1 where it is in none of ours.
+    Delphi cuts a sequence into windows from its beginning and says not which one an output is of: it is found by its
+    tokens, of two equal windows the first.
     """
     examples = [*record.test, *record.not_active]
     index = {id(example.str_tokens): i for i, example in enumerate(examples)}  # an output holds its example's own list
+    size = len(examples[0].tokens)
+    cut = cache.tokens.reshape(-1, size)
     rows = []
     for output in sorted(outputs, key=lambda output: index[id(output.str_tokens)]):
         i = index[id(output.str_tokens)]
-        row = _place(cache, windows, examples[i].tokens.numpy())
+        window = int(np.flatnonzero((cut == examples[i].tokens.numpy()).all(axis=1))[0])
+        sequence, slot = divmod(window, cache.tokens.shape[1] // size)
         rows.append(
             {
                 **named,
@@ -31,23 +33,14 @@ def record_rows(
                 "example": i,
                 "label": output.activating,
                 "score": float("nan") if output.prediction is None else float(output.prediction),
-                "document": -1 if row is None else int(windows.document[row]),
-                "sequence": -1 if row is None else int(cache.sequence[windows.sequence[row]]),
-                "start": -1 if row is None else int(windows.start[row]),
+                "document": int(cache.document[sequence]),
+                "sequence": int(cache.sequence[sequence]),
+                "start": slot * size,
                 "activation": float(max(output.activations)) if output.activating else 0.0,
                 "marks": [],
             }
         )
     return rows
-
-
-def _place(cache: Firings, windows: Windows, ids: np.ndarray) -> int | None:
-    at = cache.tokens[windows.sequence, windows.start] == ids[0]
-    for row in np.flatnonzero(at):
-        start = windows.start[row]
-        if np.array_equal(cache.tokens[windows.sequence[row], start : start + windows.size], ids):
-            return int(row)
-    return None
 
 
 def leaked(records: Sequence[LatentRecord]) -> float | None:
