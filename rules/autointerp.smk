@@ -49,7 +49,7 @@ rule draw:
 
 rule preregister:
     input:
-        draw=expand(rules.draw.output.result, arm=study.compare),
+        draw=expand(rules.draw.output.result, arm=study.scored),
     output:
         result="results/preregistration.json",
     log:
@@ -95,7 +95,7 @@ rule score:
         scorer=rules.scorer.output.manifest,
         windows=rules.windows.output.manifest,
         after_registration=lambda w: (
-            ancient(rules.preregister.output.result) if w.arm in study.compare else []
+            ancient(rules.preregister.output.result) if w.arm in study.scored else []
         ),
     output:
         manifest="results/scores/{arm}.json",

@@ -6,12 +6,12 @@ rule headtohead:
     input:
         tokens=rules.tokens.output.manifest,
         registration=rules.preregister.output.result,
-        draw=expand(rules.draw.output.result, arm=study.compare),
-        coder=expand(rules.coder.output.manifest, arm=study.compare),
-        recon=expand(rules.recon.output.result, arm=study.compare),
-        latents=expand(rules.latents.output.manifest, arm=study.compare),
-        explanations=expand(specs.explanations, arm=study.compare),
-        scores=expand(specs.scores, arm=study.compare),
+        draw=expand(rules.draw.output.result, arm=study.scored),
+        coder=expand(rules.coder.output.manifest, arm=study.scored),
+        recon=expand(rules.recon.output.result, arm=study.scored),
+        latents=expand(rules.latents.output.manifest, arm=study.scored),
+        explanations=expand(specs.explanations, arm=study.scored),
+        scores=expand(specs.scores, arm=study.scored),
     output:
         result="results/headtohead_autointerp.json",
         page="results/headtohead_autointerp.md",

@@ -57,7 +57,7 @@ rule llm_score:
         written=specs.written,
         llm=rules.llm.output.manifest,
         after_registration=lambda w: (
-            ancient(rules.preregister.output.result) if w.arm in study.compare else []
+            ancient(rules.preregister.output.result) if w.arm in study.scored else []
         ),
     output:
         manifest="results/llm_scores/{arm}.json",
@@ -86,7 +86,7 @@ rule delphi:
         explanations=rules.explain.output.manifest,
         llm=rules.llm.output.manifest,
         after_registration=lambda w: (
-            ancient(rules.preregister.output.result) if w.arm in study.compare else []
+            ancient(rules.preregister.output.result) if w.arm in study.scored else []
         ),
     output:
         manifest="results/delphi/{arm}.json",

@@ -12,4 +12,4 @@ study, specs = open_study(config, workflow)
 
 
 wildcard_constraints:
-    arm="|".join(study.coders),
+    arm="|".join(study.arms),

@@ -42,10 +42,11 @@ def simulate(folder: Path, name: str, arm: Simulated) -> ArmInputs:
         for kind, mean, sd in (
             ("real", arm.mean, arm.sd),
             ("shuffled", arm.shuffled, 0.02),
-            ("empty", arm.empty, 0.0),
             ("oracle", arm.oracle, arm.sd),
         )
     ]
+    empty = np.full(arm.n, arm.empty)
+    tables += [_scores(rng, name, metric, "empty", latents, arm, empty) for metric in ("detection", "fuzz")]
     folder.mkdir(parents=True, exist_ok=True)
     scores, firing = folder / f"{name}.scores.parquet", folder / f"{name}.firing.parquet"
     pq.write_table(pa.concat_tables(tables), scores)

@@ -12,6 +12,7 @@ from sparring.testplan import TestPlan
 
 PLAN = TestPlan(hypotheses=("the second is better",))
 DRAWS = {"sae": {"latents": [3, 5], "digest": "a"}, "transcoder": {"latents": [1, 2], "digest": "b"}}
+ORDER = ("sae", "transcoder")
 CHANGES = (
     {"hypotheses": ("the first is better",)},
     {"primary": "fuzz"},
@@ -24,17 +25,17 @@ CHANGES = (
 
 
 def test_whatever_could_be_chosen_afterwards_changes_the_digest() -> None:
-    found = register(DRAWS, PLAN)
-    assert found["digest"] == register(DRAWS, PLAN)["digest"]
+    found = register(DRAWS, PLAN, order=ORDER)
+    assert found["digest"] == register(DRAWS, PLAN, order=ORDER)["digest"]
     assert found["latents"]["sae"] == {"draw": "a", "drawn": [3, 5]}
-    others = [register(DRAWS, replace(PLAN, **change)) for change in CHANGES]
-    others.append(register(dict(reversed(DRAWS.items())), PLAN))  # the order is the sign of the difference
-    others.append(register(DRAWS | {"sae": {"latents": [3, 6], "digest": "c"}}, PLAN))
+    others = [register(DRAWS, replace(PLAN, **change), order=ORDER) for change in CHANGES]
+    others.append(register(DRAWS, PLAN, order=ORDER[::-1]))  # the order is the sign of the difference
+    others.append(register(DRAWS | {"sae": {"latents": [3, 6], "digest": "c"}}, PLAN, order=ORDER))
     assert len({found["digest"], *(other["digest"] for other in others)}) == 1 + len(others)
 
 
 def test_scores_older_than_the_plan_are_not_pre_registered() -> None:
-    plan = register(DRAWS, PLAN)
+    plan = register(DRAWS, PLAN, order=ORDER)
     assert registered(plan, noted=1, scored=2)["before_scores"]
     assert not registered(plan, noted=2, scored=2)["before_scores"]
     assert registered(plan, noted=1, scored=2)["digest"] == plan["digest"]

@@ -169,7 +169,7 @@ def test_two_scorers(ahead):
 
 
 def test_a_scorer_swapped_between_the_arms_under_its_old_name(ahead):
-    answers = {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.4]}
+    answers = {"items": 4, "auroc": 0.97, "scores": [0.9, 0.8, 0.1, 0.4], "tolerance": 1e-3}
     result = run(with_meta(ahead, "transcoder", canary=answers))
     assert failed(result) == ["same answers to the canary"]
     assert "1 of 4 answers differ" in result["reasons"][0]
@@ -210,7 +210,7 @@ def test_a_scorer_that_always_says_yes(ahead):
 
 
 def test_a_scorer_that_fails_plain_questions(ahead):
-    dead = {"items": 4, "auroc": 0.5, "scores": [0.9, 0.8, 0.1, 0.2]}
+    dead = {"items": 4, "auroc": 0.5, "scores": [0.9, 0.8, 0.1, 0.2], "tolerance": 1e-3}
     limited(run(with_meta(with_meta(ahead, "sae", canary=dead), "transcoder", canary=dead)), "fails the canary for sae")
     unread = dead | {"auroc": None}
     limited(run(with_meta(ahead, "sae", canary=unread)), "AUROC unknown on plain questions")
@@ -312,6 +312,28 @@ def test_a_borderline_difference_is_called_so(decided):
     for doubt in ({"ci95_bca": [-0.001, 0.08]}, {"p": 0.05}):
         assert changed(decided, "detection", **doubt).verdict == UNDECIDED
     assert changed(decided, "detection", ci95_bca=None).verdict == "transcoder"
+
+
+def test_with_several_seeds_of_the_coders_they_have_to_agree(ahead, tmp_path):
+    def over(transcoder):
+        further = {
+            "sae": {"sae_seed1": two_arms(tmp_path / "a", sae=Simulated(mean=0.62, seed=1))["sae"]},
+            "transcoder": {
+                "transcoder_seed1": two_arms(tmp_path / transcoder[0], transcoder=transcoder[1])["transcoder"]
+            },
+        }
+        order = ("sae", "transcoder")
+        return head_to_head(arms=ahead, order=order, plan=PLAN, provenance={}, further=further)
+
+    alike = over(("b", Simulated(mean=0.70, oracle=0.84, seed=1)))
+    found = alike["metrics"]["detection"]["coder_seeds"]
+    assert found["n"] == 2 and found["ci95"][0] > 0
+    assert alike["verdict"] == "transcoder"
+    unlike = over(("c", Simulated(mean=0.55, oracle=0.84, seed=1)))
+    assert unlike["verdict"] == UNDECIDED
+    assert "over 2 seeds of the coders the interval" in " ".join(unlike["reasons"])
+    swapped = over(("d", Simulated(mean=0.70, oracle=0.84, seed=1, meta={"scorer": {**SCORER, "weights": "0" * 64}})))
+    assert failed(swapped) == ["same scorer"]
 
 
 def test_an_arm_that_is_only_easier_to_score_is_called_so(decided):

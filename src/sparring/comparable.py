@@ -136,8 +136,8 @@ def _same_canary(arms: Mapping[str, ArmInputs]) -> Gate:
     asked = {name: arm.score_meta["canary"] for name, arm in arms.items() if "canary" in arm.score_meta}
     if len(asked) < len(arms):
         return Gate("same answers to the canary", False, f"asked of {', '.join(asked) or 'neither arm'} only")
-    first, second = asked.values()
-    other = changed(first, second, tolerance=first["tolerance"])
+    first, *others = asked.values()
+    other = max(changed(first, one, tolerance=first["tolerance"]) for one in others)
     return Gate("same answers to the canary", other == 0, f"{other} of {len(first['scores'])} answers differ")
 
 

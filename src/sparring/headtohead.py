@@ -4,7 +4,7 @@ The unit is the latent: its figure is the AUROC over its own examples, and laten
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sparring.stats.family import benjamini_hochberg
 from sparring.stats.matched import matched_pairs
 from sparring.stats.permutation import permutation_p
 from sparring.stats.power import latents_needed, minimum_detectable_effect
-from sparring.sturdiness import other_intervals
+from sparring.sturdiness import other_intervals, over_seeds
 from sparring.testplan import METRICS, TestPlan
 from sparring.verdict import decide
 
@@ -38,8 +38,11 @@ def head_to_head(
     plan: TestPlan,
     provenance: Mapping[str, Any],
     preregistration: Mapping[str, Any] | None = None,
+    further: Mapping[str, Mapping[str, ArmInputs]] | None = None,
 ) -> dict[str, Any]:
     """The result as JSON values. `order` = (first, second): every difference is second - first.
+
+    further: for each of the two, the same coder trained with other seeds, by name; the gates hold for them, too.
 
     Floats are rounded to 6 decimals (`provenance` is left as it is), so that the last bits of a sum are no news.
     SparringError if `arms` are not the two of `order`.
@@ -48,16 +51,19 @@ def head_to_head(
         raise SparringError(f"a head-to-head needs the two arms {order}, but has {tuple(arms)}")
     arms = {name: arms[name] for name in order}
     scores = {name: arm.scored for name, arm in arms.items()}
+    further = further or {name: {} for name in order}
+    others = {name: arm for arms_of in further.values() for name, arm in arms_of.items()}
+    seeds = {name: [scores[name], *(arm.scored for arm in further[name].values())] for name in order}
     result: dict[str, Any] = {
         "format": FORMAT,
         "order": list(order),
         "primary": plan.primary,
         "protocol": str(next(iter(arms.values())).score_meta.get("protocol", "strict")),
         "arms": {name: _arm(arm) for name, arm in arms.items()},
-        "metrics": _metrics(arms, scores, order, plan),
+        "metrics": _metrics(arms, scores, order, plan, seeds),
         "instrument": instrument_check(arms, scores, plan),
         "latents": {name: _latents(arm, scores[name]) for name, arm in arms.items()},
-        "gates": gates(arms, scores, plan),
+        "gates": gates(arms | others, scores | {name: arm.scored for name, arm in others.items()}, plan),
         "preregistration": None if preregistration is None else dict(preregistration),
     }
     result = _rounded(result)
@@ -72,10 +78,17 @@ def _arm(arm: ArmInputs) -> dict[str, Any]:
 
 
 def _metrics(
-    arms: Mapping[str, ArmInputs], scores: Mapping[str, ArmScores], order: tuple[str, str], plan: TestPlan
+    arms: Mapping[str, ArmInputs],
+    scores: Mapping[str, ArmScores],
+    order: tuple[str, str],
+    plan: TestPlan,
+    seeds: Mapping[str, Sequence[ArmScores]],
 ) -> dict[str, Any]:
     """Every metric by itself, then what their p are worth together."""
     found = {metric: _metric(metric, arms, scores, order, plan) for metric in METRICS}
+    for metric, figures in found.items():
+        if "p" in figures:
+            figures |= over_seeds([[one.table(metric, "real") for one in seeds[name]] for name in order], plan)
     adjusted = benjamini_hochberg({metric: found[metric]["p"] for metric in plan.family if "p" in found[metric]})
     return {
         metric: figures | {"q": adjusted.get(metric)} if "p" in figures else figures

@@ -92,6 +92,11 @@ def _metrics(result: Mapping[str, Any]) -> str:
             f"{interval(found['ci95_two_level'])}; with documents resampled: {interval(found['ci95_documents'])}. "
             f"Latents an arm to find a difference with 80% power: {needed}."
         )
+        if seeds := found.get("coder_seeds"):
+            notes.append(
+                f"{metric.capitalize()} over {seeds['n']} seeds of the coders, resampled above their latents: "
+                f"{seeds['diff']:+.3f} {interval(seeds['ci95'])}."
+            )
         if "not_measured" not in matched:
             notes.append(
                 f"Matched by firing rate, {metric}: {matched['diff']:+.3f} {interval(matched['ci95'])} "
@@ -140,21 +145,26 @@ def _instrument(result: Mapping[str, Any]) -> str:
     rows = []
     for metric in result["metrics"]:
         for arm in (*result["order"], "pooled"):
-            kinds = [_estimate(check[kind][metric][arm]) for kind in ("floor", "ceiling")]
+            kinds = [_estimate(check[kind][metric][arm]) for kind in ("floor", "empty", "ceiling")]
             gains = [_estimate(check[kind][metric][arm], sign="+") for kind in ("margin", "lift")]
             ends = [_plain(check[kind][metric].get(arm)) for kind in ("normalised", "reliability", "parse_rate")]
             rows.append([f"{metric}, {arm}", *kinds, *gains, *ends])
-    header = ["", "floor (shuffled)", "ceiling (oracle)", "oracle - shuffled", "real - shuffled"]
+    header = ["", "floor (shuffled)", "floor (empty)", "ceiling (oracle)", "oracle - shuffled", "real - shuffled"]
     return _table([*header, "normalised", "reliability", "parsed"], rows)
 
 
 def _scorer(check: Mapping[str, Any]) -> str:
-    said = [f"Scorer: {check['scorer'].get('name')}, weights `{str(check['scorer'].get('weights'))[:12]}`."]
+    scorer = check["scorer"]
+    model = f" ({scorer['model']} by {scorer['engine']})" if "model" in scorer else ""
+    said = [f"Scorer: {scorer.get('name')}{model}, weights `{str(scorer.get('weights'))[:12]}`."]
+    if any(check["shown_to_explainer"].values()):
+        said.append(
+            f"The explainer had been shown of the scored firing windows: {_by_arm(check['shown_to_explainer'])}."
+        )
     said.append(f"Mark positions alone tell fuzz examples apart with AUROC {_by_arm(check['tell_auroc'])}.")
     said.append(f"On the canary, plain questions of known answer, it reaches AUROC {_by_arm(check['canary'])}.")
     bags = {
-        name: _plain(None if found is None else found["mean"])
-        for name, found in check["bag_of_words"]["detection"].items()
+        name: None if found is None else found["mean"] for name, found in check["bag_of_words"]["detection"].items()
     }
     said.append(f"A bag of words trained on the explainer's documents reaches {_by_arm(bags)} in detection;")
     said.append(f"the entropy of a latent's tokens is, in bits, {_by_arm(check['token_entropy'])}.")
@@ -169,6 +179,7 @@ def _latents(result: Mapping[str, Any]) -> str:
         found = result["latents"][arm]
         ends = [f"{n} scored in {metric}" for metric, n in found["scored"].items()]
         ends += [f"{n} unreadable in {metric}" for metric, n in found["unreadable"].items() if n]
+        ends += [f"{n} dropped, {reason}" for reason, n in found["dropped"].items()]
         population = ", ".join(f"{n} {fate}" for fate, n in found["population"].items())
         lines.append(f"- {arm}: {found['drawn']} drawn ({', '.join(ends)}); in the whole coder {population}")
     hashes = ", ".join(f"{arm} `{result['latents'][arm]['draw'][:12]}`" for arm in result["order"])
@@ -217,7 +228,11 @@ def _plain(value: float | None, digits: int = 3) -> str:
 
 
 def _by_arm(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in values.items())
+    return ", ".join(f"{name} {_said(value)}" for name, value in values.items())
+
+
+def _said(value: Any) -> str:
+    return "unknown" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _cell(text: str) -> str:

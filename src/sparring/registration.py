@@ -5,7 +5,7 @@ after the scores were seen. The store notes when it first saw a plan; a result w
 that it was not pre-registered. (A store that is thrown away takes its notes along: this binds the honest.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,15 +15,15 @@ from sparring.testplan import TestPlan
 FORMAT = "sparring.preregistration/1"
 
 
-def register(draws: Mapping[str, Mapping[str, Any]], plan: TestPlan) -> dict[str, Any]:
+def register(draws: Mapping[str, Mapping[str, Any]], plan: TestPlan, *, order: Sequence[str]) -> dict[str, Any]:
     """The plan as JSON values, with its digest: hypotheses, test, family, seed, and each arm's drawn latents.
 
-    `draws` are the arms' draws in the order of the comparison: the difference is second minus first.
+    `order`: the two arms compared, the difference being second minus first; `draws` holds further seeds' coders, too.
     """
     plain = asdict(plan)
     stated = {
         "hypotheses": list(plain.pop("hypotheses")),
-        "order": list(draws),
+        "order": list(order),
         "difference": "second minus first",
         "test": {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()},
         "latents": {arm: {"draw": draw["digest"], "drawn": list(draw["latents"])} for arm, draw in draws.items()},

@@ -1,7 +1,7 @@
 """The head-to-head's files: the figures as JSON, one page of Markdown, the picture as SVG and PNG."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,20 +50,29 @@ class ArmArtifacts:
 def write_headtohead(
     arms: Mapping[str, ArmArtifacts],
     *,
+    replicates: Mapping[str, Sequence[str]],
     rows: str,
     plan: TestPlan,
     preregistration: Mapping[str, Any],
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
-    """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens."""
-    first, second = arms
+    """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens.
+
+    replicates: for each of the two arms, in their order, the names of its further coders among `arms`.
+    """
+    first, second = replicates
     inputs = {name: arm.inputs(rows) for name, arm in arms.items()}
     result = head_to_head(
-        arms=inputs, order=(first, second), plan=plan, preregistration=preregistration, provenance=provenance
+        arms={name: inputs[name] for name in (first, second)},
+        order=(first, second),
+        plan=plan,
+        further={name: {other: inputs[other] for other in others} for name, others in replicates.items()},
+        preregistration=preregistration,
+        provenance=provenance,
     )
-    scores = {name: arm.scored for name, arm in inputs.items()}
-    examples = {name: pick_examples(scores[name], arm.texts(), metric=plan.primary) for name, arm in arms.items()}
+    scores = {name: inputs[name].scored for name in (first, second)}
+    examples = {name: pick_examples(table, arms[name].texts(), metric=plan.primary) for name, table in scores.items()}
     (out / "result").write_bytes(pretty_json(result))
     (out / "page").write_text(render_page(result, examples=examples, figure=FIGURE))
     draw_figure(result, scores, svg=out / "svg", png=out / "png")

@@ -50,7 +50,7 @@ class Specs:
 
     def coder(self, arm: str) -> dict[str, Any]:
         """Train one coder."""
-        return self._spec("coder", arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe))
+        return self._spec("coder", arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe_of(arm)))
 
     def latents(self) -> dict[str, Any]:
         """Encode the evaluated split."""
@@ -72,7 +72,8 @@ class Specs:
 
     def preregister(self) -> dict[str, Any]:
         """Write the plan of the comparison down."""
-        return self._spec("preregister", compare=self.study.compare, plan=asdict(self.study.test))
+        study = self.study
+        return self._spec("preregister", compare=study.compare, scored=study.scored, plan=asdict(study.test))
 
     def explain(self, arm: str) -> dict[str, Any]:
         """Explain the drawn latents."""
@@ -135,7 +136,8 @@ class Specs:
 
     def headtohead(self) -> dict[str, Any]:
         """Compare two arms."""
-        return self._spec("headtohead", compare=self.study.compare, plan=asdict(self.study.test))
+        study = self.study
+        return self._spec("headtohead", compare=study.compare, replicates=study.replicates, plan=asdict(study.test))
 
     def _llm(self) -> Llm:
         if self.study.llm is None:

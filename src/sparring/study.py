@@ -7,7 +7,7 @@ would be right. Nothing heavy is imported: a study is read each time the Snakefi
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -118,6 +118,7 @@ class Study:
     score: ScorePlan
     compare: Annotated[list[str], Field(min_length=2, max_length=2)]
     test: TestPlan
+    seeds: list[int] = field(default_factory=list)
     protocol: Literal["strict", "delphi"] = "strict"
     llm: Llm | None = None
 
@@ -149,6 +150,10 @@ class Study:
                 "protocol: 'delphi' is explained and judged by a language model in delphi's own way: name one in llm, "
                 "with judges: true and without describe"
             )
+        if taken := [name for names in self.replicates.values() for name in names if name in self.coders]:
+            raise SparringError(f"coders: {taken[0]!r} is the name of a further coder of seeds; call it something else")
+        if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
+            raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
         config = self._config()
         for name in self.coders:
             for site in (self.arm(name).read_site, self.arm(name).write_site):
@@ -169,9 +174,32 @@ class Study:
             )
         return config
 
+    @property
+    def replicates(self) -> dict[str, list[str]]:
+        """The names of the further coders of each compared arm, one for each of `seeds`."""
+        return {arm: [f"{arm}_seed{seed}" for seed in self.seeds] for arm in self.compare}
+
+    @property
+    def scored(self) -> list[str]:
+        """The arms that the comparison needs: the two, then their further coders."""
+        return [*self.compare, *(name for names in self.replicates.values() for name in names)]
+
+    @property
+    def arms(self) -> list[str]:
+        """Every arm that can be asked for."""
+        return list(dict.fromkeys([*self.coders, *self.scored]))
+
+    def recipe_of(self, name: str) -> Recipe:
+        """The recipe of the arm called `name`: a further coder has a seed of its own."""
+        for names in self.replicates.values():
+            if name in names:
+                return replace(self.recipe, seed=self.seeds[names.index(name)])
+        return self.recipe
+
     def arm(self, name: str) -> Arm:
         """The arm called `name`, with its sites in full."""
-        coder = self.coders[name]
+        base = next((arm for arm, names in self.replicates.items() if name in names), name)
+        coder = self.coders[base]
         layer = self.layer if coder.layer is None else coder.layer
         return Arm(name, coder.kind, f"layers.{layer}.{coder.read}", f"layers.{layer}.{coder.write}")
 

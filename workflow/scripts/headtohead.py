@@ -14,6 +14,7 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.report import ArmArtifacts, write_headtohead
     from sparring.testplan import TestPlan
 
+    replicates = job.spec["replicates"]
     arms = {
         arm: ArmArtifacts(
             coder=job.meta(f"coder.{index}"),
@@ -25,11 +26,12 @@ def compute(job: Job) -> Mapping[str, Any]:
             scores=job.folder(f"scores.{index}"),
             score_meta=job.meta(f"scores.{index}"),
         )
-        for index, arm in enumerate(job.spec["compare"])
+        for index, arm in enumerate([*job.spec["compare"], *(name for names in replicates.values() for name in names)])
     }
     registration = json.loads(job.file("registration").read_bytes())
     write_headtohead(
         arms,
+        replicates=replicates,
         rows=job.content("tokens"),
         plan=TestPlan(**job.spec["plan"]),
         preregistration=registered(

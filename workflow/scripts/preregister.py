@@ -14,8 +14,9 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.registration import register
     from sparring.testplan import TestPlan
 
-    draws = {arm: json.loads(job.file(f"draw.{index}").read_bytes()) for index, arm in enumerate(job.spec["compare"])}
-    (job.out / "result").write_bytes(pretty_json(register(draws, TestPlan(**job.spec["plan"]))))
+    draws = {arm: json.loads(job.file(f"draw.{index}").read_bytes()) for index, arm in enumerate(job.spec["scored"])}
+    plan = register(draws, TestPlan(**job.spec["plan"]), order=job.spec["compare"])
+    (job.out / "result").write_bytes(pretty_json(plan))
     return {}
 
 
