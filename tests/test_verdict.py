@@ -281,7 +281,7 @@ def test_a_floor_known_from_few_latents_alone_limits_nothing(decided):
 # What is said beside it
 
 
-SURE = {"ci95": [0.01, 0.08], "ci95_bca": [0.01, 0.08], "p": 0.01}
+SURE = {"ci95": [0.01, 0.08], "ci95_bca": [0.01, 0.08], "ci95_expanded": [0.01, 0.08], "p": 0.01}
 
 
 def changed(decided, metric, **figures):
@@ -309,7 +309,7 @@ def test_a_borderline_difference_is_called_so(decided):
     assert "Borderline: the BCa interval [-0.001, +0.080] includes 0 and the permutation p is 0.051" in " ".join(
         borderline.reasons
     )
-    for doubt in ({"ci95_bca": [-0.001, 0.08]}, {"p": 0.05}):
+    for doubt in ({"ci95_bca": [-0.001, 0.08]}, {"ci95_expanded": [-0.001, 0.08]}, {"p": 0.05}):
         assert changed(decided, "detection", **doubt).verdict == UNDECIDED
     assert changed(decided, "detection", ci95_bca=None).verdict == "transcoder"
 

@@ -17,6 +17,7 @@ from sparring.errors import SparringError
 from sparring.instrument import instrument_check
 from sparring.perlatent import ArmScores, LatentScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
+from sparring.stats.expanded import expanded_interval
 from sparring.stats.family import benjamini_hochberg
 from sparring.stats.matched import matched_pairs
 from sparring.stats.permutation import permutation_p
@@ -116,6 +117,7 @@ def _metric(
         "diff_is": f"{order[1]} - {order[0]}",
         "ci95": list(found.ci),
         "ci95_bca": None if found.bca is None else list(found.bca),
+        "ci95_expanded": list(expanded_interval(found.distribution, first, second)),
         **other_intervals(tables[order[0]], tables[order[1]], plan),
         "p": permutation_p(first, second, permutations=plan.resamples, seed=plan.seed),
         "mde": minimum_detectable_effect(sd[order[0]], n[order[0]], sd[order[1]], n[order[1]]),

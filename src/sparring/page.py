@@ -88,7 +88,8 @@ def _metrics(result: Mapping[str, Any]) -> str:
         rows.append([name, *means, f"{found['diff']:+.3f}", *bounds, f"{found['p']:.4f}", f"{found['mde']:.3f}"])
         needed = ", ".join(f"{n} for {effect}" for effect, n in found["latents_needed"].items())
         notes.append(
-            f"{metric.capitalize()}, the same difference with examples resampled within latents too: "
+            f"{metric.capitalize()}, 95% interval corrected for few latents: {interval(found['ci95_expanded'])}; "
+            f"with examples resampled within latents too: "
             f"{interval(found['ci95_two_level'])}; with documents resampled: {interval(found['ci95_documents'])}. "
             f"Latents an arm to find a difference with 80% power: {needed}."
         )

@@ -56,8 +56,9 @@ def sentence(result: Result) -> str:
 
 
 def leader(metric: Result, order: list[str]) -> str | None:
-    """The arm whose mean is higher beyond doubt, or None: both intervals exclude 0 and the permutation p is below 0.05,
-    and with several seeds of the coders the interval over these excludes 0, too.
+    """The arm whose mean is higher beyond doubt, or None: all intervals exclude 0 and the permutation p is below 0.05.
+
+    The intervals: percentile, BCa, the one corrected for few latents, and, where there are several, over coder seeds.
 
     The percentile interval alone calls a winner where there is none in over 5% of cases (docs/benchmarks/coverage.md).
     """
@@ -70,6 +71,9 @@ def _doubts(metric: Result) -> list[str]:
     bca, doubts = metric["ci95_bca"], []
     if bca is not None and bca[0] <= 0 <= bca[1]:
         doubts.append(f"the BCa interval {interval(bca)} includes 0")
+    few = metric["ci95_expanded"]
+    if few[0] <= 0 <= few[1]:
+        doubts.append(f"the interval corrected for few latents, {interval(few)}, includes 0")
     seeds = metric.get("coder_seeds")
     if seeds and seeds["ci95"][0] <= 0 <= seeds["ci95"][1]:
         doubts.append(f"over {seeds['n']} seeds of the coders the interval {interval(seeds['ci95'])} includes 0")
