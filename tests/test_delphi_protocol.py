@@ -27,6 +27,7 @@ from sparring.autointerp.delphi_upstream import (
     SamplerConfig,
 )
 from sparring.autointerp.plan import DelphiPlan, DescribePlan
+from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.llm.engine import Answer, Question
 from sparring.llm.plan import LlmPlan
@@ -167,9 +168,14 @@ def test_what_delphi_does_not_say(ours: Any, draw: Any) -> None:
     assert len(kinds["shuffled"]) == 3 < len(kinds["real"])
 
 
-def test_a_latent_too_rare_for_delphi_is_named(folders: dict[str, Path], draw: Any) -> None:
-    kept = stage.read_records(folders["latents"], folders["subject"], draw["latents"], DelphiPlan(min_examples=10**6))
-    assert kept == {}
+def test_where_delphi_drops_every_latent_it_is_said(
+    folders: dict[str, Path], draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "open_engine", lambda *_: ByRule(by_chance))
+    given = {"llm": MODEL, "plan": DelphiPlan(min_examples=10**6), "answers": tmp_path / "answers", "out": tmp_path}
+    read = (folders["latents"], folders["subject"], draw, folders["explanations"], "sae", tmp_path)
+    with pytest.raises(SparringError, match=r"drops all but 0 of the 12 latents .* llm\.delphi\.min_examples"):
+        stage.delphi(*read, **given)
 
 
 def test_marks_are_read_back_from_delphis_texts() -> None:

@@ -78,8 +78,9 @@ def test_lists_have_the_length_asked_for(engine: LlamaCpp, served: Endpoint, bit
 
 
 def test_a_question_beyond_the_context_is_unreadable_and_the_engine_lives(engine: LlamaCpp, served: Endpoint) -> None:
-    assert engine.answer(Question((("user", "word " * 5000),), 1)) is None
-    assert engine.answer(yes_no(TEXTS[0])[0]) is not None
+    for one in (engine, served):
+        assert one.answer(Question((("user", "word " * 5000),), 1)) is None
+        assert one.answer(yes_no(TEXTS[0])[0]) is not None
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:

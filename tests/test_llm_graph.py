@@ -62,7 +62,8 @@ def test_killed_while_it_judges_the_same_command_goes_on(copy: Checkout) -> None
     assert result["instrument"]["scorer"]["weights"] == SMOL["member_sha256"]
     assert result["metrics"]["detection"]["n"] == {"sae": 4, "transcoder": 4}
     assert "not_measured" in result["metrics"]["fuzz"]
-    assert result["verdict"] == "limited by the instrument"  # machinery, not merit
+    assert result["instrument"]["canary"]["sae"] < 0.8  # machinery, not merit
+    assert result["verdict"] in ("limited by the instrument", "not comparable")
     assert result["preregistration"]["before_scores"]
     agreement = json.loads(copy.result("agreement.json"))
     assert agreement["metrics"]["detection"]["pooled"]["n"] == 8

@@ -36,6 +36,7 @@ from sparring.autointerp.prompts import NOTHING, shown
 from sparring.autointerp.rows import to_table
 from sparring.autointerp.stage import derangement, read_explanations
 from sparring.canonical import pretty_json
+from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.llm.answers import Asker
 from sparring.llm.engines import open_engine
@@ -94,6 +95,11 @@ def delphi(
     fates = {latent: "too rare for delphi" for latent in drawn if latent not in records}
     fates |= {latent: "dense: delphi found no silent windows" for latent, one in records.items() if not one.not_active}
     kept = [record for latent, record in records.items() if latent not in fates]
+    if len(kept) < 2:
+        raise SparringError(
+            f"delphi drops all but {len(kept)} of the {len(drawn)} latents drawn for {arm}, as it asks for "
+            f"{plan.min_examples} firing windows: lower llm.delphi.min_examples or raise the tokens evaluated"
+        )
     said = _explain(kept, asker, plan, arm)
     rows: list[dict[str, Any]] = []
     for kind, posed in _posed(kept, said, read_explanations(explanations)["oracle"], plan).items():

@@ -89,7 +89,8 @@ class Asker:
     def _keep(self, key: str, answer: Answer | None, found: dict[str, Answer]) -> None:
         self.asked += 1
         if answer is not None:
-            self._kept.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(asdict(answer))))
+            # The first answer stays, also where a question is put anew: later ones are held against it.
+            self._kept.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(asdict(answer))))
             found[key] = answer
 
     def _damaged(self, error: Exception) -> SparringError:

@@ -1,6 +1,7 @@
 """An OpenAI-style endpoint by URL: vLLM, llama.cpp's server, or a provider's."""
 
 import os
+import re
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from sparring.errors import SparringError
 from sparring.llm.engine import Answer, Question, read_completion
 from sparring.llm.plan import LlmPlan
 
+_TOO_LONG = re.compile(r"context|too long|max_tokens|maximum", re.IGNORECASE)  # one question's fault, no other's
 _BUSY = (408, 409, 425, 429, 500, 502, 503, 504)
 
 
@@ -50,7 +52,8 @@ class Endpoint:
             body["structured_outputs"] = {"regex": rf"\[[01](, [01]){{{tail}}}\]"}
             body["grammar"] = f'root ::= "[" [01] (", " [01]){{{tail}}} "]"'
         try:
-            return read_completion(self._tries(self._post, body))
+            completion = self._tries(self._post, body)
+            return None if completion is None else read_completion(completion)
         except _Busy as error:
             if self._alive():
                 return None
@@ -58,11 +61,13 @@ class Endpoint:
                 f"the endpoint {self._plan.url} gave no answer in {self._plan.tries} tries ({error}): start it again"
             ) from None
 
-    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, body: dict[str, Any]) -> dict[str, Any] | None:
         try:
             response = self._http.post("chat/completions", json=body)
             if response.status_code in _BUSY:
                 raise _Busy(f"HTTP {response.status_code}")
+            if response.status_code in (400, 413, 422) and _TOO_LONG.search(response.text):
+                return None
             if response.is_error:
                 raise SparringError(
                     f"the endpoint {self._plan.url} refuses the question for model {self._plan.name!r}: "

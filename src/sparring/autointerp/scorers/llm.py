@@ -42,8 +42,8 @@ class LlmScorer:
 
     @property
     def tolerance(self) -> float:
-        """That of the engine: a score is a difference of log-probabilities."""
-        return 2 * self.asker.engine.noise
+        """Of a list, less than a bit; else that of the engine, as a score is a difference of log-probabilities."""
+        return 0.5 if self.plan.form == "list" else 2 * self.asker.engine.noise
 
     def score(self, asked: Sequence[Asked], *, desc: str) -> list[Float[np.ndarray, " examples"]]:
         """The model's answers; the questions on one explanation follow each other, so that its prefix is read once."""
