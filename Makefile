@@ -1,11 +1,12 @@
 # `make headtohead`: environment and the main job.  `make test`: environment and all fast tests.
+# `make headtohead-llm`: the main job judged by a language model, and whether the two scorers agree.
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 TARGET = results/headtohead_autointerp.json
 
-.PHONY: env headtohead test test-all lint benchmark-page
+.PHONY: env headtohead headtohead-llm test test-all lint benchmark-page
 
 env: $(READY)
 
@@ -18,6 +19,10 @@ $(READY): envs/cpu.lock envs/torch.txt
 
 headtohead: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" snakemake $(TARGET)
+	$(BIN)/python -m sparring.summary $(TARGET)
+
+headtohead-llm: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" snakemake $(TARGET) results/agreement.json --configfile config/studies/default-llm.yaml
 	$(BIN)/python -m sparring.summary $(TARGET)
 
 test: $(READY)

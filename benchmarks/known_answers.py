@@ -50,6 +50,7 @@ CONCEPTS = {
     "money": "dollars pounds euros money price prices cost costs tax bank",
 }
 KINDS = ("named", "half named, shown", "explained", "oracle", "shuffled")
+FEW = ("named", "oracle", "shuffled")  # of a language model, which takes most of a second an example
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def judged(
 ) -> dict[tuple[str, str, int], float]:
     """AUROC by metric, kind of explanation and latent, of the concepts that stand in enough windows of both pools.
 
-    By the embedding scorer, or by the language model `model` where there is one.
+    By the embedding scorer, or by the language model `model` where there is one (fewer kinds, and one other concept).
     """
     with tempfile.TemporaryDirectory() as name:
         cache, folders = planted(results, store, Path(name))
@@ -139,8 +140,7 @@ def judged(
         keys, asked = [], []
         for latent in latents:
             examples = draw_examples(protocol, latent)
-            for kind in KINDS:
-                # A language model takes its time: one other concept stands for all.
+            for kind in KINDS if model is None else FEW:
                 others = [other for other in latents if other != latent][: None if model is None else 1]
                 for by in others if kind == "shuffled" else [latent]:
                     said = made["explained" if kind == "shuffled" else kind][str(by)]
@@ -165,22 +165,23 @@ def main(page: Path, study: Path) -> int:
             engine = open_engine(manifest.link_into(store, Path(name)), LlmPlan(**config["llm"]["model"]))
             model = Asker(engine, store.root / "answers")
         found = judged(results, store, draw, ScorePlan(**score), model)
+    kinds = FEW if model else KINDS
     by = config["llm"]["model"]["name"] if model else "the default study's scorer (MiniLM)"
     lines = [
         f"## Judged by {by}",
         "",
         f"{draw.positives} + {draw.negatives} windows of a latent; AUROC in detection / fuzz.",
         "",
-        f"| concept | {' | '.join(KINDS)} |",
-        f"| --- |{' ---: |' * len(KINDS)}",
+        f"| concept | {' | '.join(kinds)} |",
+        f"| --- |{' ---: |' * len(kinds)}",
     ]
     latents = sorted({latent for *_, latent in found})
     for latent in latents:
-        cells = [f"{found['detection', kind, latent]:.2f} / {found['fuzz', kind, latent]:.2f}" for kind in KINDS]
+        cells = [f"{found['detection', kind, latent]:.2f} / {found['fuzz', kind, latent]:.2f}" for kind in kinds]
         lines.append(f"| {list(CONCEPTS)[latent]} | {' | '.join(cells)} |")
     means = [
         " / ".join(f"{np.mean([found[metric, kind, latent] for latent in latents]):.2f}" for metric in METRICS)
-        for kind in KINDS
+        for kind in kinds
     ]
     lines.append(f"| **mean** | {' | '.join(means)} |")
     # A section a scorer: the others stay as they are.

@@ -14,6 +14,8 @@ from sparring.errors import SparringError
 from sparring.specs import Specs
 from sparring.study import Study, read_study
 
+LLAMA = {"engine": "llama.cpp", "name": "m"}
+SERVED = {"engine": "openai", "name": "m", "url": "http://127.0.0.1:8000/v1", "weights": "w"}
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
@@ -55,6 +57,35 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "unreadable path": (
         lambda c: c["corpus"].update(source={"uri": "path:nowhere"}),
         "corpus.source.uri: 'path:nowhere'",
+    ),
+    "a name taken by a seed": (
+        lambda c: (c.update(seeds=[1]), c["coders"].update(sae_seed1=c["coders"]["sae"])),
+        "'sae_seed1' is the name of a further coder",
+    ),
+    "a seed twice": (lambda c: c.update(seeds=[1, 0]), "seeds: .1, 0. with recipe.seed 0; name each seed once"),
+    "delphi without a model": (lambda c: c.update(protocol="delphi"), "protocol: 'delphi' is explained and judged by"),
+    "unknown protocol": (lambda c: c.update(protocol="loose"), "protocol is 'loose'; input should be 'strict'"),
+    "a model without a file": (lambda c: c.update(llm={"model": LLAMA}), "llm.sources: llama.cpp needs the sources"),
+    "an endpoint with a file": (
+        lambda c: c.update(llm={"model": SERVED, "sources": [c["subject"]["source"]], "sha256": "0" * 64}),
+        "llm.sources: an endpoint has its own model",
+    ),
+    "an endpoint without an address": (
+        lambda c: c.update(llm={"model": {"engine": "openai", "name": "m", "weights": "w"}}),
+        "llm.model.url is missing",
+    ),
+    "unknown engine": (
+        lambda c: c.update(llm={"model": {"engine": "ollama", "name": "m"}}),
+        "llm.model.engine is 'oll",
+    ),
+    "unknown key of the model": (lambda c: c.update(llm={"model": SERVED, "asks": {}}), "'llm.asks'.*mean 'ask'"),
+    "sentences for the embedding scorer": (
+        lambda c: c.update(llm={"model": SERVED, "judges": False, "describe": {}}),
+        "llm.describe: the embedding scorer reads token lists",
+    ),
+    "quantiles of nothing": (
+        lambda c: c.update(llm={"model": SERVED, "delphi": {"n_examples_test": 5}}),
+        "llm.delphi.n_examples_test is 5, under n_quantiles = 10",
     ),
     "malformed hash": (lambda c: c["subject"]["source"].update(sha256="abc"), "sha256 'abc' is not"),
     "no hash": (lambda c: c["corpus"]["source"].pop("sha256"), "`sha256` is missing"),

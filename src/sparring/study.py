@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -241,5 +241,6 @@ def _keys(parents: list[Any]) -> list[str]:
         if not is_dataclass(at):
             break
         found = next((field.type for field in fields(at) if field.name == part), None)
-        at = CoderConfig if part == "coders" else found if found is not None else at
+        optional = next((kind for kind in get_args(found) if is_dataclass(kind)), found)  # as in Llm | None
+        at = CoderConfig if part == "coders" else optional if optional is not None else at
     return [field.name for field in fields(at)] if is_dataclass(at) else []

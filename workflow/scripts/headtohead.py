@@ -14,7 +14,7 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.report import ArmArtifacts, write_headtohead
     from sparring.testplan import TestPlan
 
-    replicates = job.spec["replicates"]
+    replicates = {arm: job.spec["replicates"][arm] for arm in job.spec["compare"]}
     arms = {
         arm: ArmArtifacts(
             coder=job.meta(f"coder.{index}"),
@@ -26,7 +26,7 @@ def compute(job: Job) -> Mapping[str, Any]:
             scores=job.folder(f"scores.{index}"),
             score_meta=job.meta(f"scores.{index}"),
         )
-        for index, arm in enumerate([*job.spec["compare"], *(name for names in replicates.values() for name in names)])
+        for index, arm in enumerate([*replicates, *(name for names in replicates.values() for name in names)])
     }
     registration = json.loads(job.file("registration").read_bytes())
     write_headtohead(
