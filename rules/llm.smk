@@ -109,7 +109,6 @@ rule delphi:
 
 rule agreement:
     input:
-        draw=expand(rules.draw.output.result, arm=study.compare),
         scores=expand(rules.score.output.manifest, arm=study.compare),
         llm_scores=expand(rules.llm_score.output.manifest, arm=study.compare),
     output:

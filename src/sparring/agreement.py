@@ -10,10 +10,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sparring.perlatent import ArmScores, paired
+from sparring.perlatent import ArmScores, paired, table_reliability
 from sparring.stats.bootstrap import Vector, bootstrap_mean
 from sparring.stats.rank_correlation import rank_correlation
-from sparring.stats.reliability import reliability
 from sparring.testplan import METRICS, TestPlan
 from sparring.words import interval
 
@@ -34,7 +33,9 @@ def agreement(
     found = {}
     for metric in METRICS:
         pairs = _pairs(first, second, metric)
-        reliable = [_reliability(scores, metric) for scores in (first, second)]
+        reliable = [
+            table_reliability([arm.table(metric, "real") for arm in scores.values()]) for scores in (first, second)
+        ]
         known = [value for value in reliable if value is not None]
         found[metric] = {
             **{arm: _of_pairs([pair], plan) for arm, pair in pairs.items()},
@@ -62,15 +63,6 @@ def _of_pairs(pairs: list[Pair], plan: TestPlan) -> dict[str, Any] | None:
         "diff": round(diff.estimate, _DIGITS),
         "diff_ci95": [round(end, _DIGITS) for end in diff.ci],
     }
-
-
-def _reliability(scores: Mapping[str, ArmScores], metric: str) -> float | None:
-    tables = [arm.table(metric, "real") for arm in scores.values()]
-    known = [np.isfinite(table.variances) for table in tables]
-    return reliability(
-        [table.values[ok] for table, ok in zip(tables, known, strict=True)],
-        [table.variances[ok] for table, ok in zip(tables, known, strict=True)],
-    )
 
 
 def agreement_page(result: Mapping[str, Any], *, figure: str) -> str:

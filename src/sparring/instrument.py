@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from sparring.autointerp.plan import BAG_OF_WORDS
 from sparring.comparable import ArmInputs
-from sparring.perlatent import ArmScores, LatentScores, paired
+from sparring.perlatent import ArmScores, LatentScores, paired, table_reliability
 from sparring.stats.bootstrap import bootstrap_mean
-from sparring.stats.reliability import reliability
 from sparring.testplan import METRICS, TestPlan
 
 POOLED = "pooled"  # both arms together: the instrument is one
@@ -53,8 +52,8 @@ def _of_metric(scores: Mapping[str, ArmScores], metric: str, plan: TestPlan) -> 
         "margin": _each_and_pooled({name: _gain(oracle[name], shuffled[name]) for name in scores}, plan),
         "lift": _each_and_pooled({name: _gain(real[name], shuffled[name]) for name in scores}, plan),
         "normalised": {name: _normalised(real[name], shuffled[name], oracle[name]) for name in scores},
-        "reliability": {name: _reliability([table]) for name, table in real.items()}
-        | {POOLED: _reliability(list(real.values()))},
+        "reliability": {name: table_reliability([table]) for name, table in real.items()}
+        | {POOLED: table_reliability(list(real.values()))},
         "parse_rate": {name: _parse_rate(arm, metric) for name, arm in scores.items()},
     }
 
@@ -86,14 +85,6 @@ def _normalised(real: LatentScores, shuffled: LatentScores, oracle: LatentScores
     means = [table.values[np.isin(table.latents, both)].mean() for table in (real, shuffled, oracle)]
     score, floor, ceiling = means
     return float((score - floor) / (ceiling - floor)) if ceiling > floor else None
-
-
-def _reliability(tables: list[LatentScores]) -> float | None:
-    known = [np.isfinite(table.variances) for table in tables]
-    return reliability(
-        [table.values[ok] for table, ok in zip(tables, known, strict=True)],
-        [table.variances[ok] for table, ok in zip(tables, known, strict=True)],
-    )
 
 
 def _parse_rate(arm: ArmScores, metric: str) -> float | None:

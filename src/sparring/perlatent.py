@@ -1,5 +1,6 @@
 """From a score stage's rows (one a latent, metric, explanation and example) to one figure a latent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sparring.errors import SparringError
 from sparring.stats.auroc import auroc
 from sparring.stats.documents import Examples
+from sparring.stats.reliability import reliability
 
 _COLUMNS = ["metric", "explanation", "latent", "example", "label", "score", "document"]
 
@@ -98,3 +100,12 @@ def paired(first: LatentScores, second: LatentScores) -> tuple[NDArray[np.float6
     """The figures of the latents that both tables hold, in one order."""
     _, i, j = np.intersect1d(first.latents, second.latents, assume_unique=True, return_indices=True)
     return first.values[i], second.values[j]
+
+
+def table_reliability(tables: Sequence[LatentScores]) -> float | None:
+    """The reliability (stats/reliability.py) of tables of one metric, a group each; variances unknown are left out."""
+    known = [np.isfinite(table.variances) for table in tables]
+    return reliability(
+        [table.values[ok] for table, ok in zip(tables, known, strict=True)],
+        [table.variances[ok] for table, ok in zip(tables, known, strict=True)],
+    )

@@ -34,7 +34,7 @@ from sparring.autointerp.explain import repeated
 from sparring.autointerp.plan import METRICS, DelphiPlan, draw_plan_of
 from sparring.autointerp.prompts import NOTHING, shown
 from sparring.autointerp.rows import to_table
-from sparring.autointerp.stage import derangement, read_explanations
+from sparring.autointerp.stage import controls, read_explanations
 from sparring.canonical import pretty_json
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
@@ -140,10 +140,8 @@ def _posed(
     records: Sequence[LatentRecord], said: Mapping[int, str], oracle: Mapping[str, Mapping[str, Any]], plan: DelphiPlan
 ) -> dict[str, list[Posed]]:
     """By kind of explanation, what is put to each latent; controls on the latents that `plan.checked` draws."""
-    rng = np.random.default_rng(plan.seed)
     names = [record.latent.latent_index for record in records]
-    lent = dict(zip(names, [names[i] for i in derangement(len(names), rng)], strict=True))
-    control = set(rng.permutation(names)[: plan.checked].tolist())
+    lent, control = controls(names, seed=plan.seed, checked=plan.checked)
     found: dict[str, list[Posed]] = {kind: [] for kind in plan.explanations}
     for record, name in zip(records, names, strict=True):
         every = {

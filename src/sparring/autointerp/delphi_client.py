@@ -6,7 +6,7 @@ and with a `Teller`, which has the answers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -46,17 +46,17 @@ class Teller(Client):
         return Response(text=self._answers[_question(prompt, self._max_tokens).digest])
 
 
-def answered(stage: Callable[[Client], Awaitable[Made]], asker: Asker, *, max_tokens: int, desc: str) -> Made:
+def answered(stage: Callable[[Client], Coroutine[Any, Any, Made]], asker: Asker, *, max_tokens: int, desc: str) -> Made:
     """What the delphi `stage` makes with the client it is given, once all its questions are answered."""
     listener = Listener(max_tokens)
     with _quiet():  # delphi logs each empty answer as an error
-        asyncio.run(_await(stage(listener)))
+        asyncio.run(stage(listener))
     found = asker.ask(listener.heard, desc=desc)
     told = {
         question.digest: answer.text if answer else "" for question, answer in zip(listener.heard, found, strict=True)
     }
     with _quiet():
-        return asyncio.run(_await(stage(Teller(told, max_tokens))))
+        return asyncio.run(stage(Teller(told, max_tokens)))
 
 
 def canary_asker(asker: Asker, plan: DelphiPlan) -> Ask:
@@ -90,10 +90,6 @@ def _read(scorer: DetectionScorer, answer: Answer | None) -> list[float]:
     except (ValueError, AssertionError):
         return [float("nan")] * scorer.n_examples_shown
     return [float(prediction) for prediction in predictions]
-
-
-async def _await(stage: Awaitable[Made]) -> Made:
-    return await stage
 
 
 def _question(prompt: list[dict[str, str]], max_tokens: int) -> Question:

@@ -1,7 +1,7 @@
 """What every score stage does, whoever the scorer is: each drawn latent's explanations judged on the same examples."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,14 @@ def derangement(n: int, rng: np.random.Generator) -> list[int]:
     return order
 
 
+def controls(drawn: Sequence[int], *, seed: int, checked: int | None) -> tuple[dict[int, int], set[int]]:
+    """Whose explanation each latent is lent when they are shuffled, and which `checked` latents (None: all) have
+    explanations that are not real judged as well."""
+    rng = np.random.default_rng(seed)
+    lent = {latent: drawn[i] for latent, i in zip(drawn, derangement(len(drawn), rng), strict=True)}
+    return lent, set(rng.permutation(drawn)[:checked].tolist())
+
+
 def score_arm(
     arm: Arm,
     scorer: Scorer,
@@ -80,10 +88,8 @@ def score_arm(
 
     checked: the number of latents, drawn by seed, on which explanations that are not real are judged (default: all).
     """
-    rng = np.random.default_rng(seed)
     drawn = list(arm.examples)
-    lent = {latent: drawn[i] for latent, i in zip(drawn, derangement(len(drawn), rng), strict=True)}
-    control = set(rng.permutation(drawn)[:checked].tolist())
+    lent, control = controls(drawn, seed=seed, checked=checked)
     named, asked = [], []
     for latent in drawn:
         for kind in kinds:

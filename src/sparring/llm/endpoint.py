@@ -48,9 +48,8 @@ class Endpoint:
         """As `Engine.answer`: tried again with growing pauses; None if it fails while the endpoint itself is alive."""
         body = question.body() | {"model": self._plan.name}
         if question.bits:  # each of the two reads its own and ignores the other's
-            tail = question.bits - 1
-            body["structured_outputs"] = {"regex": rf"\[[01](, [01]){{{tail}}}\]"}
-            body["grammar"] = f'root ::= "[" [01] (", " [01]){{{tail}}} "]"'
+            body["structured_outputs"] = {"regex": rf"\[[01](, [01]){{{question.bits - 1}}}\]"}
+            body["grammar"] = question.grammar
         try:
             completion = self._tries(self._post, body)
             return None if completion is None else read_completion(completion)

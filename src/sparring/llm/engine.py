@@ -28,6 +28,11 @@ class Question:
         """What the cache of answers files it under (sha256)."""
         return digest(asdict(self))
 
+    @property
+    def grammar(self) -> str:
+        """The list of bits as llama.cpp's grammar (GBNF)."""
+        return f'root ::= "[" [01] (", " [01]){{{self.bits - 1}}} "]"'
+
     def body(self) -> dict[str, Any]:
         """The request as OpenAI's chat completions take it; each engine says in its own way that bits are wanted."""
         asked: dict[str, Any] = {

@@ -37,7 +37,7 @@ class LlamaCpp:
         """As `Engine.answer`; None for a question that does not fit the context."""
         body: dict[str, Any] = question.body()
         if question.bits:
-            body["grammar"] = f'root ::= "[" [01] (", " [01]){{{question.bits - 1}}} "]"'
+            body["grammar"] = question.grammar
         completion = self._server.handle_chat_completions(body)
         if "error" in completion or "choices" not in completion:
             return None
