@@ -13,10 +13,11 @@ from autointerp_data import GROUPS, WordText, planted
 from headtohead_data import hashed, two_arms
 from llm_data import ByRule, yes_if
 
+from sparring.autointerp.asked import EMPTY
 from sparring.autointerp.examples import Protocol, draw_examples
 from sparring.autointerp.explain import Explainer
 from sparring.autointerp.plan import EXPLANATIONS, METRICS, AskPlan, DrawPlan, ExplainPlan
-from sparring.autointerp.prompts import NOTHING, marked, several_texts, shown
+from sparring.autointerp.prompts import NOTHING, marked, one_text, several_texts, shown
 from sparring.autointerp.scorers.llm import LlmScorer, read_bits, read_yes
 from sparring.autointerp.stage import Arm, score_arm
 from sparring.errors import SparringError
@@ -31,12 +32,20 @@ PLAN = DrawPlan(latents=4, strata=1, positives=12, negatives=12)
 Rule = Callable[[Question], Answer | None]
 
 
+def read(said: str) -> tuple[set[str], str]:
+    """The words that a question lists, and its text."""
+    before, _, after = said.rpartition("Text: ")
+    text, _, asked = after.partition("\n")
+    about = asked if "Does the text hold" in asked else before.partition("For example")[0]
+    return set(re.findall(r'"([^"]+)"', about)), text
+
+
 def fits(said: str) -> bool:
     """Reads a question as a good scorer does: a listed word in the text, or as every marked word."""
-    about, _, text = said.rpartition("Text: ")
-    listed = set(re.findall(r'"([^"]+)"', about.partition("For example")[0]))
-    read = re.findall(r"<<(.*?)>>", text) if "<<" in said.rpartition("\n\n")[2] else text.split()
-    return bool(listed & {word for run in read for word in run.split()})
+    listed, text = read(said)
+    marks = re.findall(r"<<(.*?)>>", text)
+    fuzz = "marked words" in said or "<<" in said.rpartition("\n\n")[2]
+    return bool(listed & {word for run in (marks if fuzz else text.split()) for word in run.split()})
 
 
 READER = yes_if(fits)
@@ -128,7 +137,7 @@ def verdict(arm: Any, first: Rule, second: Rule, folder: Path, **plan: Any) -> d
 
 def only_marks(said: str) -> bool:
     """Reads nothing but where the first mark stands."""
-    text = said.rpartition("Text: ")[2]
+    text = read(said)[1]
     return "<<" in text and text.index("<<") > len(text) // 2
 
 
@@ -199,7 +208,17 @@ def test_an_explanation_is_shown_in_short_and_none_as_none() -> None:
     listed = {"tokens": [[" a", 1.0], [" b", 0.5]], "contexts": [{"left": "x\ny", "token": " a"}] * 2, "text": "long"}
     assert shown(listed, tokens=1, contexts=1) == 'It fires on: "a"\nFor example:\n- x y <<a>>'
     assert shown({"tokens": [], "contexts": [], "text": "names of days"}, tokens=5, contexts=5) == "names of days"
+    assert shown(EMPTY, tokens=5, contexts=5) == NOTHING
     assert NOTHING in several_texts(NOTHING, ["a"], "fuzz")[1][1]
+    assert all(NOTHING in one_text(EMPTY, "a <<b>>", metric, tokens=5, contexts=5)[1][1] for metric in METRICS)
+
+
+def test_a_question_lists_the_words_sought_after_the_text_and_names_the_marked_ones() -> None:
+    listed = {"tokens": [[" a", 1.0], [" b", 0.5]], "contexts": [], "text": ""}
+    text = "x <<y>>\n<<z>> <<y>>"
+    detection, fuzz = (one_text(listed, text, metric, tokens=2, contexts=0)[1][1] for metric in METRICS)
+    assert detection.endswith('these words, or one like them: "a", "b"?')
+    assert fuzz.startswith('It fires on: "a", "b"\n\nText: x <<y>> <<z>> <<y>>\nMarked words: "y", "z"\n')
 
 
 def test_an_explanation_that_was_not_written_leaves_its_latent_unreadable(arm: Any, tmp_path: Path) -> None:

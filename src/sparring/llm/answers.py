@@ -49,7 +49,9 @@ class Asker:
         found = {} if anew else dict(kept)
         missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
         threads = ThreadPoolExecutor(self.engine.parallel)
-        coming = {threads.submit(self.engine.answer, question): key for key, question in missing.items()}
+        # Sorted, so that questions which begin alike follow each other: an engine reads what they share only once.
+        order = sorted(missing.items(), key=lambda item: item[1].messages)
+        coming = {threads.submit(self.engine.answer, question): key for key, question in order}
         try:
             with progress(len(missing), desc=desc, unit="answer") as bar:
                 for future in as_completed(coming):

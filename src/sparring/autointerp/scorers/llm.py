@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 from sparring.autointerp.asked import EMPTY, Asked, Explanation
 from sparring.autointerp.examples import Protocol
 from sparring.autointerp.plan import AskPlan
-from sparring.autointerp.prompts import NOTHING, marked, one_text, several_texts, shown
+from sparring.autointerp.prompts import marked, one_text, several_texts, shown
 from sparring.autointerp.text import TokenText
 from sparring.llm.answers import Asker
 from sparring.llm.engine import Answer, Question
@@ -46,7 +46,7 @@ class LlmScorer:
         return 0.5 if self.plan.form == "list" else 2 * self.asker.engine.noise
 
     def score(self, asked: Sequence[Asked], *, desc: str) -> list[Float[np.ndarray, " examples"]]:
-        """The model's answers; the questions on one explanation follow each other, so that its prefix is read once."""
+        """The model's answers."""
         return self._put([(one.explanation, one.metric, self._texts(one)) for one in asked], desc=desc)
 
     def ask(self, questions: Sequence[tuple[Explanation, Sequence[str]]]) -> list[list[float]]:
@@ -72,11 +72,12 @@ class LlmScorer:
 
     def _questions(self, explanation: Explanation, metric: str, texts: list[str]) -> list[Question]:
         plan = self.plan
-        said = NOTHING if explanation is EMPTY else shown(explanation, tokens=plan.tokens, contexts=plan.contexts)
-        if not said:
-            return []
+        if explanation is not EMPTY and not (explanation["text"] or explanation.get("tokens")):
+            return []  # none was written
+        cut = {"tokens": plan.tokens, "contexts": plan.contexts}
         if plan.form == "yes/no":
-            return [Question(one_text(said, text, metric), max_tokens=1, top=_TOP) for text in texts]
+            return [Question(one_text(explanation, text, metric, **cut), max_tokens=1, top=_TOP) for text in texts]
+        said = shown(explanation, **cut)
         mixed = [texts[i] for i in self._order(len(texts))]
         groups = [mixed[i : i + plan.listed] for i in range(0, len(mixed), plan.listed)]
         return [
