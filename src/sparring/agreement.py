@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from sparring.canonical import rounded
 from sparring.perlatent import ArmScores, paired, table_reliability
 from sparring.stats.bootstrap import Vector, bootstrap_mean
 from sparring.stats.rank_correlation import rank_correlation
@@ -17,7 +18,6 @@ from sparring.testplan import METRICS, TestPlan
 from sparring.words import interval
 
 FORMAT = "sparring.agreement/1"
-_DIGITS = 6
 _COLOURS = ("#0072B2", "#D55E00")
 Pair = tuple[Vector, Vector]
 
@@ -40,10 +40,11 @@ def agreement(
         found[metric] = {
             **{arm: _of_pairs([pair], plan) for arm, pair in pairs.items()},
             "pooled": _of_pairs(list(pairs.values()), plan),
-            "reliability": dict(zip(names, (None if v is None else round(v, _DIGITS) for v in reliable), strict=True)),
-            "most": round(float(np.sqrt(known[0] * known[1])), _DIGITS) if len(known) == 2 else None,
+            "reliability": dict(zip(names, reliable, strict=True)),
+            "most": float(np.sqrt(known[0] * known[1])) if len(known) == 2 else None,
         }
-    return {"format": FORMAT, "scorers": list(names), "diff_is": f"{names[1]} - {names[0]}", "metrics": found}
+    head = {"format": FORMAT, "scorers": list(names), "diff_is": f"{names[1]} - {names[0]}"}
+    return head | {"metrics": rounded(found)}
 
 
 def _pairs(first: Mapping[str, ArmScores], second: Mapping[str, ArmScores], metric: str) -> dict[str, Pair]:
@@ -58,10 +59,10 @@ def _of_pairs(pairs: list[Pair], plan: TestPlan) -> dict[str, Any] | None:
     diff = bootstrap_mean(np.concatenate([b - a for a, b in pairs]), resamples=plan.resamples, seed=plan.seed)
     return {
         "n": sum(len(a) for a, _ in pairs),
-        "spearman": round(correlated[0], _DIGITS),
-        "spearman_ci95": [round(end, _DIGITS) for end in correlated[1]],
-        "diff": round(diff.estimate, _DIGITS),
-        "diff_ci95": [round(end, _DIGITS) for end in diff.ci],
+        "spearman": correlated[0],
+        "spearman_ci95": list(correlated[1]),
+        "diff": diff.estimate,
+        "diff_ci95": list(diff.ci),
     }
 
 

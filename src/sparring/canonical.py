@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _BLOCK = 1 << 20
+_DIGITS = 6
 
 
 def canonical_json(value: Any) -> bytes:
@@ -16,6 +17,15 @@ def canonical_json(value: Any) -> bytes:
 def pretty_json(value: Any) -> bytes:
     """Canonical JSON for people: sorted keys, two spaces of indent, one final newline; NaN is refused (ValueError)."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def rounded(value: Any) -> Any:
+    """JSON values with every float at six decimals: the last bits of a figure depend on the number of cores."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    return [rounded(entry) for entry in value] if isinstance(value, list) else value
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sparring.canonical import rounded
 from sparring.comparable import ArmInputs, gates
 from sparring.errors import SparringError
 from sparring.instrument import instrument_check
@@ -28,7 +29,6 @@ from sparring.verdict import decide
 
 FORMAT = "sparring.headtohead/1"
 METHOD = "unpaired bootstrap over latents, difference of means, percentile interval"
-_DIGITS = 6
 _EFFECTS = (0.02, 0.05, 0.1)  # of which the power table says how many latents an arm they need
 
 
@@ -67,7 +67,7 @@ def head_to_head(
         "gates": gates(arms | others, scores | {name: arm.scored for name, arm in others.items()}, plan),
         "preregistration": None if preregistration is None else dict(preregistration),
     }
-    result = _rounded(result)
+    result = rounded(result)
     verdict = decide(result)
     return result | {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "provenance": dict(provenance)}
 
@@ -163,11 +163,3 @@ def _latents(arm: ArmInputs, scores: ArmScores) -> dict[str, Any]:
         "unreadable": {metric: len(table.unmeasured) for metric, table in tables.items()},
         "dropped": dict(Counter(arm.score_meta.get("dropped", {}).values())),
     }
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, _DIGITS)
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    return [_rounded(entry) for entry in value] if isinstance(value, list) else value
