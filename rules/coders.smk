@@ -26,6 +26,8 @@ rule coder:
 
 rule recon:
     input:
+        subject=rules.subject.output.manifest,
+        tokens=rules.tokens.output.manifest,
         activations=rules.activations.output.manifest,
         coder=rules.coder.output.manifest,
     output:

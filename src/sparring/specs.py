@@ -58,7 +58,7 @@ class Specs:
 
     def recon(self) -> dict[str, Any]:
         """Measure reconstruction on the evaluated split."""
-        return self._spec("recon", split=self.study.evaluate_on, seed=self.study.test.seed)
+        return self._spec("recon", split=self.study.evaluate_on, plan=asdict(self.study.recon))
 
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""

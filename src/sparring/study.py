@@ -18,6 +18,7 @@ from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan, DrawPlan
 from sparring.coders.recipe import Arm, Kind, Recipe
 from sparring.errors import SparringError
 from sparring.llm.plan import LlmPlan
+from sparring.recon_plan import ReconPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
 from sparring.sources.source import Source
@@ -118,6 +119,7 @@ class Study:
     score: ScorePlan
     compare: Annotated[list[str], Field(min_length=2, max_length=2)]
     test: TestPlan
+    recon: ReconPlan = field(default_factory=ReconPlan)
     seeds: list[int] = field(default_factory=list)
     protocol: Literal["strict", "delphi"] = "strict"
     llm: Llm | None = None

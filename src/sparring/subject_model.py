@@ -1,5 +1,6 @@
 """The prepared subject model, loaded for use; and the activations at any of its sites in one forward pass."""
 
+import functools
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,7 +51,7 @@ class SiteReader:
         config = model.config.to_dict()
         self._model = model
         self._sites = [check_site(name, config) for name in sites]
-        self._modules = [_module(model, site, config) for site in self._sites]
+        self._modules = [site_module(model, site) for site in self._sites]
 
     @torch.no_grad()
     def read(
@@ -62,14 +63,14 @@ class SiteReader:
         """
         found: dict[str, Tensor] = {}
 
-        def keep(site: Site, value: Any) -> None:
-            found[site.name] = value[0] if isinstance(value, tuple) else value
+        def keep(site: Site, value: Tensor) -> None:
+            found[site.name] = value
             if len(found) == len(self._sites):
                 raise _Stop
 
         with ExitStack() as hooks:
             for site, module in zip(self._sites, self._modules, strict=True):
-                handle = _hook(module, site, keep)
+                handle = visit_site(module, site, functools.partial(keep, site))
                 hooks.callback(handle.remove)
             try:
                 self._model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
@@ -79,7 +80,9 @@ class SiteReader:
         raise SparringError(f"site {absent[0]!r}: the model's forward pass never reached it")
 
 
-def _module(model: Any, site: Site, config: dict[str, Any]) -> nn.Module:
+def site_module(model: Any, site: Site) -> nn.Module:
+    """The module that carries `site`. Raises SparringError, naming the modules there are, if the model has none."""
+    config = model.config.to_dict()
     hookpoint = site.hookpoint(config)
     try:
         module: nn.Module = model.base_model.get_submodule(hookpoint)
@@ -92,15 +95,23 @@ def _module(model: Any, site: Site, config: dict[str, Any]) -> nn.Module:
     return module
 
 
-def _hook(module: nn.Module, site: Site, keep: Callable[[Site, Any], None]) -> torch.utils.hooks.RemovableHandle:
+def visit_site(
+    module: nn.Module, site: Site, visit: Callable[[Tensor], Tensor | None]
+) -> torch.utils.hooks.RemovableHandle:
+    """Show `visit` the activations of `site` in each forward pass; what it returns, unless None, takes their place."""
     if site.is_input:
 
-        def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            keep(site, args[0] if args else kwargs["hidden_states"])
+        def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            new = visit(args[0] if args else kwargs["hidden_states"])
+            if new is None:
+                return None
+            return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
 
         return module.register_forward_pre_hook(before, with_kwargs=True)
 
-    def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        keep(site, output)
+    def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        several = isinstance(output, tuple)
+        new = visit(output[0] if several else output)
+        return new if new is None or not several else (new, *output[1:])
 
     return module.register_forward_hook(after)

@@ -10,10 +10,12 @@ snakemake: Snakemake  # put here by Snakemake
 
 def compute(job: Job) -> Mapping[str, Any]:
     from sparring.canonical import pretty_json
-    from sparring.recon import reconstruction
+    from sparring.recon_plan import ReconPlan
+    from sparring.recon_stage import reconstruct
 
     spec = job.spec
-    result = reconstruction(job.folder("activations"), job.folder("coder"), split=spec["split"], seed=spec["seed"])
+    folders = (job.folder(name) for name in ("activations", "coder", "subject", "tokens"))
+    result = reconstruct(*folders, split=spec["split"], plan=ReconPlan(**spec["plan"]))
     (job.out / "result").write_bytes(pretty_json(result))
     return {}
 
