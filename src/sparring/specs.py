@@ -60,6 +60,10 @@ class Specs:
         """Measure reconstruction on the evaluated split."""
         return self._spec("recon", split=self.study.evaluate_on, plan=asdict(self.study.recon))
 
+    def hook_parity(self) -> dict[str, Any]:
+        """Hold cached rows against other libraries."""
+        return self._spec("hook_parity", split=self.study.evaluate_on)
+
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""
         draw, score = self.study.draw, self.study.score

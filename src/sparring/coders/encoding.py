@@ -54,3 +54,8 @@ class Encoder:
         # TopK before ReLU picks the same positive values, and leaves out a pass over all latents.
         values, indices = linear(rows, self.weight, self.bias).topk(self.k, dim=-1, sorted=False)
         return values.relu(), indices
+
+    def dense(self, x: Float[Tensor, "rows d"]) -> Float[Tensor, "rows latents"]:
+        """All latents of each row, 0 where one is not among the k; for few rows."""
+        values, indices = self.encode(x)
+        return torch.zeros(len(x), self.n_latents, device=values.device).scatter_(1, indices, values)
