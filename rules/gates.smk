@@ -1,6 +1,7 @@
 # Needs: the subject model, the tokens, the cached activations and the coders.
 # Gives, for each arm: results/gates/hook_parity/{arm}.json, that its cached rows are what Hugging Face and TransformerLens
-# have at its sites. A gate that fails is a job that fails.
+# have at its sites; results/sae_lens/{arm}.json, the coder as a class of sae_lens; results/gates/encode_fidelity/{arm}.json,
+# that it is the same coder: whatever takes the one takes the other as an input. A gate that fails is a job that fails.
 
 
 rule hook_parity:
@@ -25,3 +26,47 @@ rule hook_parity:
         "Are the rows of {wildcards.arm} those of its sites?"
     script:
         "../workflow/scripts/hook_parity.py"
+
+
+rule to_sae_lens:
+    input:
+        coder=rules.coder.output.manifest,
+    output:
+        manifest="results/sae_lens/{arm}.json",
+    log:
+        "logs/to_sae_lens-{arm}.log",
+    benchmark:
+        "results/benchmarks/to_sae_lens-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.to_sae_lens(),
+    message:
+        "{wildcards.arm} for sae_lens"
+    script:
+        "../workflow/scripts/to_sae_lens.py"
+
+
+rule encode_fidelity:
+    input:
+        activations=rules.activations.output.manifest,
+        coder=rules.coder.output.manifest,
+        sae_lens=rules.to_sae_lens.output.manifest,
+    output:
+        result="results/gates/encode_fidelity/{arm}.json",
+    log:
+        "logs/encode_fidelity-{arm}.log",
+    benchmark:
+        "results/benchmarks/encode_fidelity-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        spec=lambda w: specs.encode_fidelity(),
+    message:
+        "Is {wildcards.arm} in sae_lens the same coder?"
+    script:
+        "../workflow/scripts/encode_fidelity.py"

@@ -64,6 +64,14 @@ class Specs:
         """Hold cached rows against other libraries."""
         return self._spec("hook_parity", split=self.study.evaluate_on)
 
+    def to_sae_lens(self) -> dict[str, Any]:
+        """Write one coder as sae_lens's own class."""
+        return self._spec("to_sae_lens")
+
+    def encode_fidelity(self) -> dict[str, Any]:
+        """Hold that class against the coder."""
+        return self._spec("encode_fidelity", split=self.study.evaluate_on)
+
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""
         draw, score = self.study.draw, self.study.score
