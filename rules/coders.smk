@@ -1,6 +1,7 @@
 # Needs: the cached activations.
-# Gives, for each arm: results/coders/{arm}.json (trained by sparsify), results/recon/{arm}.json (how well it reconstructs)
-# and results/latents/{arm}.json (its latents on the evaluated split, as delphi reads them).
+# Gives, for each arm: results/coders/{arm}.json (trained by sparsify), results/recon/{arm}.json (how well it reconstructs,
+# on cached rows and in the model's place) and results/latents/{arm}.json (its latents on the evaluated split, as delphi
+# reads them); and results/reconstruction.md, all coders on one page.
 
 
 rule coder:
@@ -46,6 +47,27 @@ rule recon:
         "Reconstruction by {wildcards.arm}"
     script:
         "../workflow/scripts/recon.py"
+
+
+rule reconstruction:
+    input:
+        recon=expand(rules.recon.output.result, arm=list(study.coders)),
+    output:
+        result="results/reconstruction.json",
+        page="results/reconstruction.md",
+        svg="results/reconstruction.svg",
+    log:
+        "logs/reconstruction.log",
+    benchmark:
+        "results/benchmarks/reconstruction.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.reconstruction(),
+    message:
+        "Reconstruction by {params.spec[arms]}"
+    script:
+        "../workflow/scripts/reconstruction.py"
 
 
 rule latents:

@@ -21,6 +21,7 @@ from sparring.coders.recipe import Arm
 from sparring.corpus import prepare_corpus
 from sparring.cross_entropy import figures, in_the_model
 from sparring.errors import SparringError
+from sparring.recon_page import draw_recon, recon_page
 from sparring.recon_plan import ReconPlan
 from sparring.recon_stage import reconstruct
 from sparring.sources.source import Source
@@ -217,3 +218,17 @@ def test_the_activations_of_another_model_stop_the_job(stage: SimpleNamespace, t
     stage.subject = tiny_subject(tmp_path / "other", seed=5)
     with pytest.raises(SparringError, match="or the activations are of another model"):
         run(stage)
+
+
+def test_the_page_shows_every_coder_and_says_where_targets_differ(stage: SimpleNamespace, tmp_path: Path) -> None:
+    one = run(stage)
+    other = {**one, "arm": "residual", "kind": "sae", "affine_floor": None, "read_site": "x", "write_site": "x"}
+    other["model"] = {**one["model"], "ce_recovered": None, "ce_recovered_ci95": None}
+    page = recon_page([one, other], figure="f.svg")
+    assert f"| transcoder | {READ} -> {WRITE} | {one['ve']:.3f} [" in page
+    assert "| residual | x |" in page and "zeros do no harm" in page
+    assert "The targets differ (layers.1.mlp.out, x)" in page
+    assert "targets differ" not in recon_page([one], figure="f.svg")
+    for name in ("a", "b"):
+        draw_recon([one, other], svg=tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

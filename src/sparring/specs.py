@@ -60,6 +60,10 @@ class Specs:
         """Measure reconstruction on the evaluated split."""
         return self._spec("recon", split=self.study.evaluate_on, plan=asdict(self.study.recon))
 
+    def reconstruction(self) -> dict[str, Any]:
+        """Put every coder's reconstruction on one page."""
+        return self._spec("reconstruction", arms=list(self.study.coders))
+
     def hook_parity(self) -> dict[str, Any]:
         """Hold cached rows against other libraries."""
         return self._spec("hook_parity", split=self.study.evaluate_on)
