@@ -1,0 +1,42 @@
+"""The gates and the reconstruction page in the graph; a flipped b_dec in the adapter is stopped alone."""
+
+import json
+
+import pytest
+from checkout import Checkout
+from edits import MINI
+
+pytestmark = pytest.mark.e2e
+
+FIDELITY = ("results/gates/encode_fidelity/sae.json", "results/gates/encode_fidelity/transcoder.json")
+PARITY = ("results/gates/hook_parity/sae.json", "results/gates/hook_parity/transcoder.json")
+RIGHT = '"apply_b_dec_to_input": coder.kind == "sae",'
+
+
+def test_the_gates_pass_and_a_flipped_b_dec_is_stopped_with_its_figures(copy: Checkout) -> None:
+    ran = copy.run(*PARITY, *FIDELITY, "results/reconstruction.md", *MINI)
+    assert ran.status == 0, ran.output
+    both = {
+        f"{job}-{arm}" for job in ("hook_parity", "to_sae_lens", "encode_fidelity") for arm in ("sae", "transcoder")
+    }
+    assert ran.computed == both | {"reconstruction"}
+    for path in FIDELITY:
+        checks = json.loads(copy.result(path.removeprefix("results/")))["checks"]
+        assert [check["jaccard_least"] for check in checks] == [1.0, 1.0]
+    for path in PARITY:
+        found = json.loads(copy.result(path.removeprefix("results/")))
+        assert all(check["relative"] <= 1e-5 for check in found["checks"])
+        assert all(check["relative"] > 1e-2 for check in found["must_fail"])
+    page = copy.result("reconstruction.md").decode()
+    assert "| sae | layers.1.mlp.out |" in page and "| transcoder | layers.1.mlp.in -> layers.1.mlp.out |" in page
+
+    copy.edit("src/sparring/coders/sae_lens_adapter.py", RIGHT, '"apply_b_dec_to_input": False,')
+    ran = copy.run(*FIDELITY, "results/headtohead_autointerp.json", *MINI)
+    assert ran.status != 0
+    assert "encode fidelity of sae: the adapter is not its coder (random rows: Jaccard 0." in ran.output
+    assert ", cosine 0." in ran.output
+    assert ran.computed <= {"to_sae_lens-sae", "to_sae_lens-transcoder", "encode_fidelity-transcoder"}
+
+    copy.edit("src/sparring/coders/sae_lens_adapter.py", '"apply_b_dec_to_input": False,', RIGHT)
+    ran = copy.run(*FIDELITY, *MINI)
+    assert ran.status == 0 and not ran.computed
