@@ -1,7 +1,7 @@
 # Needs: the cached activations.
 # Gives, for each arm: results/coders/{arm}.json (trained by sparsify), results/recon/{arm}.json (how well it reconstructs,
 # on cached rows and in the model's place) and results/latents/{arm}.json (its latents on the evaluated split, as delphi
-# reads them); and results/reconstruction.md, all coders on one page.
+# reads them); results/reconstruction.md, all coders on one page; and results/smoke.json, quick: 30 steps of each coder.
 
 
 rule coder:
@@ -68,6 +68,26 @@ rule reconstruction:
         "Reconstruction by {params.spec[arms]}"
     script:
         "../workflow/scripts/reconstruction.py"
+
+
+rule smoke:
+    input:
+        coder=expand(rules.coder.output.manifest, arm=study.smoke),
+        recon=expand(rules.recon.output.result, arm=study.smoke),
+    output:
+        result="results/smoke.json",
+    log:
+        "logs/smoke.log",
+    benchmark:
+        "results/benchmarks/smoke.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.smoke(),
+    message:
+        "Do {params.spec[arms]} train, save and load?"
+    script:
+        "../workflow/scripts/smoke.py"
 
 
 rule latents:

@@ -14,12 +14,13 @@ RIGHT = '"apply_b_dec_to_input": coder.kind == "sae",'
 
 
 def test_the_gates_pass_and_a_flipped_b_dec_is_stopped_with_its_figures(copy: Checkout) -> None:
-    ran = copy.run(*PARITY, *FIDELITY, "results/reconstruction.md", *MINI)
+    ran = copy.run(*PARITY, *FIDELITY, "results/reconstruction.md", "results/smoke.json", *MINI)
     assert ran.status == 0, ran.output
+    smoke = {f"{job}-smoke_{arm}" for job in ("coder", "recon") for arm in ("sae", "transcoder")} | {"smoke"}
     both = {
         f"{job}-{arm}" for job in ("hook_parity", "to_sae_lens", "encode_fidelity") for arm in ("sae", "transcoder")
     }
-    assert ran.computed == both | {"reconstruction"}
+    assert ran.computed == both | smoke | {"reconstruction"}
     for path in FIDELITY:
         checks = json.loads(copy.result(path.removeprefix("results/")))["checks"]
         assert [check["jaccard_least"] for check in checks] == [1.0, 1.0]
@@ -27,6 +28,7 @@ def test_the_gates_pass_and_a_flipped_b_dec_is_stopped_with_its_figures(copy: Ch
         found = json.loads(copy.result(path.removeprefix("results/")))
         assert all(check["relative"] <= 1e-5 for check in found["checks"])
         assert all(check["relative"] > 1e-2 for check in found["must_fail"])
+    assert {one["steps"] for one in json.loads(copy.result("smoke.json")).values()} == {30}
     page = copy.result("reconstruction.md").decode()
     assert "| sae | layers.1.mlp.out |" in page and "| transcoder | layers.1.mlp.in -> layers.1.mlp.out |" in page
 

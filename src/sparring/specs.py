@@ -64,6 +64,10 @@ class Specs:
         """Put every coder's reconstruction on one page."""
         return self._spec("reconstruction", arms=list(self.study.coders))
 
+    def smoke(self) -> dict[str, Any]:
+        """Say whether every coder trains, saves and loads."""
+        return self._spec("smoke", arms=list(self.study.smoke))
+
     def hook_parity(self) -> dict[str, Any]:
         """Hold cached rows against other libraries."""
         return self._spec("hook_parity", split=self.study.evaluate_on)

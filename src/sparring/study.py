@@ -27,6 +27,7 @@ from sparring.tokens import TokenPlan
 
 _STRICT = ConfigDict(extra="forbid")
 _ARM_NAME = r"^[a-z][a-z0-9_]*$"
+SMOKE_STEPS = 30  # as in the published smoke runs
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -152,8 +153,10 @@ class Study:
                 "protocol: 'delphi' is explained and judged by a language model in delphi's own way: name one in llm, "
                 "with judges: true and without describe"
             )
-        if taken := [name for names in self.replicates.values() for name in names if name in self.coders]:
-            raise SparringError(f"coders: {taken[0]!r} is the name of a further coder of seeds; call it something else")
+        made = {name: "further coder of seeds" for names in self.replicates.values() for name in names}
+        made |= dict.fromkeys(self.smoke, "smoke run")
+        if taken := [name for name in self.coders if name in made]:
+            raise SparringError(f"coders: {taken[0]!r} is the name of a {made[taken[0]]}; call it something else")
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
         config = self._config()
@@ -187,12 +190,19 @@ class Study:
         return [*self.compare, *(name for names in self.replicates.values() for name in names)]
 
     @property
+    def smoke(self) -> dict[str, str]:
+        """The name of each coder's smoke run, a few steps by the same recipe, and the coder."""
+        return {f"smoke_{name}": name for name in self.coders}
+
+    @property
     def arms(self) -> list[str]:
         """Every arm that can be asked for."""
-        return list(dict.fromkeys([*self.coders, *self.scored]))
+        return list(dict.fromkeys([*self.coders, *self.scored, *self.smoke]))
 
     def recipe_of(self, name: str) -> Recipe:
-        """The recipe of the arm called `name`: a further coder has a seed of its own."""
+        """The recipe of the arm called `name`: a further coder has a seed of its own, a smoke run few steps."""
+        if name in self.smoke:
+            return replace(self.recipe, tokens=SMOKE_STEPS * self.recipe.batch_rows)
         for names in self.replicates.values():
             if name in names:
                 return replace(self.recipe, seed=self.seeds[names.index(name)])
@@ -200,7 +210,7 @@ class Study:
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`, with its sites in full."""
-        base = next((arm for arm, names in self.replicates.items() if name in names), name)
+        base = next((arm for arm, names in self.replicates.items() if name in names), self.smoke.get(name, name))
         coder = self.coders[base]
         layer = self.layer if coder.layer is None else coder.layer
         return Arm(name, coder.kind, f"layers.{layer}.{coder.read}", f"layers.{layer}.{coder.write}")
