@@ -107,7 +107,7 @@ class AskPlan:
     tokens: int = 10
     """Of a token list, how many tokens it is shown."""
     contexts: int = 3
-    """And how many contexts."""
+    """And how many contexts; none in detection by yes/no, where only words are sought (autointerp/prompts.py)."""
     checked: int = 200
     """Latents of an arm, drawn by seed, on which the shuffled, empty and oracle explanations are judged too."""
     seed: int = 0
