@@ -9,7 +9,7 @@ import numpy as np
 
 from sparring.perlatent import ArmScores
 from sparring.verdict import sentence
-from sparring.words import interval, terms
+from sparring.words import interval, plain_interval, terms
 
 _TEXT = 160  # characters of an explanation shown
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -122,7 +122,7 @@ def _arms(result: Mapping[str, Any]) -> str:
 
 def _arm(name: str, arm: Mapping[str, Any]) -> list[str]:
     ve, ci, floor, dead = arm["ve"], arm["ve_ci95"], arm["affine_floor"], arm["dead_fraction"]
-    explained = "not measured" if ve is None else f"{ve:.3f}" + (f" [{ci[0]:.3f}, {ci[1]:.3f}]" if ci else "")
+    explained = "not measured" if ve is None else f"{ve:.3f}" + (f" {plain_interval(ci)}" if ci else "")
     return [
         name, arm["kind"], f"`{arm['read_site']}`", f"`{arm['write_site']}`", str(arm["n_latents"]), explained,
         _plain(floor), _plain(arm["l0"], 1), "" if dead is None else f"{dead:.1%}",

@@ -37,9 +37,8 @@ def reconstruction(activations: Path, coder: Path, *, split: str, seed: int) -> 
     mean = _mean(cache, split, model.write_site)
     fired = torch.zeros(model.n_latents, dtype=torch.bool, device=device())
     active = 0
-    sites = tuple(dict.fromkeys((model.read_site, model.write_site)))
     with progress(cache.rows(split), desc=f"reconstruction {model.arm.name}", unit="row") as bar:
-        for block in cache.blocks(split, sites, _BLOCK):
+        for block in cache.blocks(split, model.arm.sites, _BLOCK):
             x, target = block[model.read_site], block[model.write_site].numpy()
             made = model.reconstruct(x)
             positive = made.values > 0

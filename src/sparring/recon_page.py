@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from sparring.words import interval
+from sparring.words import interval, plain_interval
 
 _COLUMNS = (
     "variance explained",
@@ -83,7 +83,7 @@ def _cells(one: Result) -> list[str]:
     recovered, ends = model["ce_recovered"], model["ce_recovered_ci95"]
     shown = "zeros do no harm" if recovered is None else f"{recovered:.3f}"
     return [
-        f"{one['ve']:.3f} {_plain(one['ve_ci95'])}",
+        f"{one['ve']:.3f} {plain_interval(one['ve_ci95'])}",
         "" if one["affine_floor"] is None else f"{one['affine_floor']:.3f}",
         f"{one['fvu']:.3f}",
         f"{one['l0']:.1f}",
@@ -91,9 +91,5 @@ def _cells(one: Result) -> list[str]:
         f"{one['cosine']:.3f}",
         f"{one['relative_bias']:.3f}",
         f"{model['delta_ce']:+.3f} {interval(model['delta_ce_ci95'])}",
-        shown if recovered is None or ends is None else f"{shown} {_plain(ends)}",
+        shown if recovered is None or ends is None else f"{shown} {plain_interval(ends)}",
     ]
-
-
-def _plain(ends: Sequence[float]) -> str:
-    return f"[{ends[0]:.3f}, {ends[1]:.3f}]"

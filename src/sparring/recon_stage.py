@@ -51,7 +51,7 @@ def _drawn(data: Tokens, split: str, plan: ReconPlan) -> Int[np.ndarray, " n"]:
 
 
 def _live(model: Any, coder: Coder, data: Tokens, sequences: Int[np.ndarray, " n"]) -> float:
-    reader = SiteReader(model, tuple(dict.fromkeys((coder.read_site, coder.write_site))))
+    reader = SiteReader(model, coder.arm.sites)
     counted = data.counted[sequences].astype(bool)
     sums = None
     for start in range(0, len(sequences), _BATCH):
@@ -71,8 +71,7 @@ def _cached(activations: Path, coder: Coder, split: str, sequences: Int[np.ndarr
         index = cache.index(split)
         wanted = np.isin(index["sequence"], sequences)
         sums = ReconSums(index["document"][wanted], cache.d(coder.write_site))
-        sites = tuple(dict.fromkeys((coder.read_site, coder.write_site)))
-        for block in cache.blocks(split, sites, _BLOCK):
+        for block in cache.blocks(split, coder.arm.sites, _BLOCK):
             own = torch.from_numpy(wanted[block.rows])
             if own.any():
                 x, target = block[coder.read_site][own], block[coder.write_site][own]

@@ -16,6 +16,13 @@ from sparring.errors import SparringError
 
 PLACES = ("resid_pre", "mlp.in", "mlp.out", "resid_post")
 _SITE = re.compile(r"layers\.(0|[1-9][0-9]*)\.(resid_pre|mlp\.in|mlp\.out|resid_post)")
+# What TransformerLens calls a place of its block (`hook_mlp_out` would lie after a norm that follows the MLP).
+_LENS = {
+    "resid_pre": "hook_resid_pre",
+    "mlp.in": "mlp.hook_in",
+    "mlp.out": "mlp.hook_out",
+    "resid_post": "hook_resid_post",
+}
 # Where a family keeps its blocks below `base_model`; families not named here use `layers`.
 _BLOCKS = {"gpt2": "h", "gpt_neo": "h", "gptj": "h", "bloom": "h", "falcon": "h"}
 
@@ -39,6 +46,11 @@ class Site:
         """
         block = f"{_BLOCKS.get(config.get('model_type', ''), 'layers')}.{self.layer}"
         return f"{block}.mlp" if self.place.startswith("mlp") else block
+
+    @property
+    def lens_hook(self) -> str:
+        """The hook of TransformerLens's TransformerBridge at this site: blocks.9.mlp.hook_out."""
+        return f"blocks.{self.layer}.{_LENS[self.place]}"
 
     @property
     def is_input(self) -> bool:

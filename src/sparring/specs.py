@@ -14,7 +14,8 @@ from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
 from sparring.sources.source import Source
-from sparring.study import Llm, Study
+from sparring.study import Study
+from sparring.study_keys import Llm
 
 _LOCKS = ("envs/cpu.lock", "envs/torch.txt")
 

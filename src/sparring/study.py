@@ -4,105 +4,31 @@ Unknown keys, wrong types and contradictions are SparringErrors of one line each
 would be right. Nothing heavy is imported: a study is read each time the Snakefile is parsed.
 """
 
-import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan, DrawPlan, ExplainPlan, ScorePlan
-from sparring.coders.recipe import Arm, Kind, Recipe
+from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
+from sparring.coders.recipe import Arm, Recipe
 from sparring.errors import SparringError
-from sparring.llm.plan import LlmPlan
 from sparring.recon_plan import ReconPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
-from sparring.sources.source import Source
+from sparring.study_errors import line
+from sparring.study_keys import STRICT, CachePlan, CoderConfig, Corpus, Llm, Scorer, Subject
 from sparring.testplan import TestPlan
 from sparring.tokens import TokenPlan
 
-_STRICT = ConfigDict(extra="forbid")
 _ARM_NAME = r"^[a-z][a-z0-9_]*$"
 SMOKE_STEPS = 30  # as in the published smoke runs
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Subject:
-    """The model whose activations are coded, and its number of blocks (read from config.json for a path: source)."""
-
-    source: Source
-    layers: Annotated[int, Field(ge=1)] | None = None
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Corpus:
-    """The texts."""
-
-    source: Source
-    format: Literal["csv", "jsonl", "parquet", "txt"]
-    column: str = "text"
-
-
-@dataclass(frozen=True, config=_STRICT)
-class CachePlan:
-    """How activations are kept: bf16 halves the cache; batch is in sequences."""
-
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    batch: Annotated[int, Field(ge=1)] = 16
-    seed: int = 0
-
-
-@dataclass(frozen=True, config=_STRICT)
-class CoderConfig:
-    """One arm: its kind and the places of the layer that it reads and writes."""
-
-    kind: Kind
-    read: str
-    write: str
-    layer: int | None = None
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Scorer:
-    """The model that scores explanations."""
-
-    source: Source
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Llm:
-    """A language model that explains, judges, or both.
-
-    sources: the GGUF for llama.cpp, in parts that are joined, and the sha256 of the whole. judges: its scores decide,
-    by `ask` under the strict protocol, by `delphi` under delphi's; describe: it writes the explanations too.
-    """
-
-    model: LlmPlan
-    sources: list[Source] = field(default_factory=list)
-    sha256: str = ""
-    judges: bool = True
-    ask: AskPlan = field(default_factory=AskPlan)
-    describe: DescribePlan | None = None
-    delphi: DelphiPlan = field(default_factory=DelphiPlan)
-
-    def __post_init__(self) -> None:
-        if (self.model.engine == "llama.cpp") != bool(self.sources and self.sha256):
-            raise SparringError(
-                "llm.sources: llama.cpp needs the sources of a GGUF and the llm.sha256 of the whole"
-                if self.model.engine == "llama.cpp"
-                else "llm.sources: an endpoint has its own model; take llm.sources and llm.sha256 away"
-            )
-        if self.describe is not None and not self.judges:
-            raise SparringError(
-                "llm.describe: the embedding scorer reads token lists, not sentences; set llm.judges to true"
-            )
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Study:
     """All that decides a head-to-head; see config/config.yaml for a comment at each key."""
 
@@ -230,29 +156,4 @@ def read_study(config: Mapping[str, Any]) -> Study:
     try:
         return _ADAPTER.validate_python(dict(config))
     except ValidationError as error:
-        raise SparringError("\n".join(_line(dict(problem)) for problem in error.errors())) from None
-
-
-def _line(problem: dict[str, Any]) -> str:
-    # A union or a literal puts type names into the path of the error; only keys that a study has are shown.
-    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-")))
-    if problem["type"] == "unexpected_keyword_argument":
-        *parents, last = problem["loc"]
-        known = _keys(parents)
-        near = difflib.get_close_matches(str(last), known, n=1)
-        mend = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"study: unknown key {key!r} (value {problem['input']!r}); {mend}"
-    if problem["type"] in ("missing", "missing_argument"):
-        return f"study: key {key!r} is missing; see config/config.yaml for what it means"
-    return f"study: {key} is {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _keys(parents: list[Any]) -> list[str]:
-    at: Any = Study
-    for part in parents:
-        if not is_dataclass(at):
-            break
-        found = next((field.type for field in fields(at) if field.name == part), None)
-        optional = next((kind for kind in get_args(found) if is_dataclass(kind)), found)  # as in Llm | None
-        at = CoderConfig if part == "coders" else optional if optional is not None else at
-    return [field.name for field in fields(at)] if is_dataclass(at) else []
+        raise SparringError("\n".join(line(dict(problem), Study) for problem in error.errors())) from None

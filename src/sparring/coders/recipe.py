@@ -29,6 +29,11 @@ class Arm:
                 f"arm {self.name}: a coder of kind {self.kind} takes {same}, not {self.read_site} and {self.write_site}"
             )
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites whose rows it takes and predicts: one for an SAE."""
+        return tuple(dict.fromkeys((self.read_site, self.write_site)))
+
 
 @dataclass(frozen=True)
 class Recipe:

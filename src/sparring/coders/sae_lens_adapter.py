@@ -23,13 +23,6 @@ from sparring.coders.coder import Coder
 from sparring.device import device
 from sparring.sites import parse_site
 
-_HOOKS = {
-    "resid_pre": "hook_resid_pre",
-    "mlp.in": "mlp.hook_in",
-    "mlp.out": "mlp.hook_out",
-    "resid_post": "hook_resid_post",
-}
-
 
 @dataclass
 class TopKSkipTranscoderConfig(SkipTranscoderConfig):
@@ -98,8 +91,5 @@ def load_sae_lens(folder: Path) -> SAE[Any]:
 
 
 def _metadata(coder: Coder) -> SAEMetadata:
-    hooks = {}
-    for key, name in (("hook_name", coder.read_site), ("hook_name_out", coder.write_site)):
-        site = parse_site(name)
-        hooks[key] = f"blocks.{site.layer}.{_HOOKS[site.place]}"
-    return SAEMetadata(**hooks, prepend_bos=True)
+    read, write = parse_site(coder.read_site), parse_site(coder.write_site)
+    return SAEMetadata(hook_name=read.lens_hook, hook_name_out=write.lens_hook, prepend_bos=True)

@@ -54,7 +54,7 @@ def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, 
     Raises SparringError, naming site, reference and figures, for a check that fails, or a variant that passes it.
     """
     encoder = Encoder.load(coder)
-    sites = tuple(dict.fromkeys((encoder.arm.read_site, encoder.arm.write_site)))
+    sites = encoder.arm.sites
     some, stored = _sequences(tokens, activations, split, sites)
     model = load_subject(subject)
     with tempfile.TemporaryDirectory() as name:

@@ -4,7 +4,7 @@ Read without `SiteReader`, over the whole model and one sequence at a time, so t
 wrong module, a wrong side of a norm, an offset, padding) cannot hide in both.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -49,13 +49,6 @@ def from_hugging_face(model: Any, site: Site, ids: Int[Tensor, " position"]) -> 
 class Lens:
     """The same weights under TransformerLens (its TransformerBridge, which takes any family)."""
 
-    _HOOKS: ClassVar = {
-        "resid_pre": "hook_resid_pre",
-        "mlp.in": "mlp.hook_in",
-        "mlp.out": "mlp.hook_out",  # before a norm that follows the MLP; `hook_mlp_out` is after it
-        "resid_post": "hook_resid_post",
-    }
-
     def __init__(self, folder: str, model: Any) -> None:
         from transformer_lens.model_bridge import TransformerBridge
 
@@ -63,7 +56,7 @@ class Lens:
 
     def read(self, site: Site, ids: Int[Tensor, " position"]) -> Rows:
         """The rows of `site`."""
-        return self._hook(f"blocks.{site.layer}.{self._HOOKS[site.place]}", ids)
+        return self._hook(site.lens_hook, ids)
 
     def beside_a_norm(self, site: Site, ids: Int[Tensor, " position"]) -> Rows:
         """The rows on the wrong side of the norm next to `site`: the error that such names invite."""

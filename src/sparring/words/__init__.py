@@ -9,6 +9,11 @@ def interval(ci: Sequence[float]) -> str:
     return f"[{ci[0]:+.3f}, {ci[1]:+.3f}]"
 
 
+def plain_interval(ci: Sequence[float]) -> str:
+    """An interval of a quantity that has no sign to show."""
+    return f"[{ci[0]:.3f}, {ci[1]:.3f}]"
+
+
 def lowered(text: str) -> str:
     """A sentence to go on within another."""
     return text[:1].lower() + text[1:]

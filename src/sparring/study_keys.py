@@ -1,0 +1,87 @@
+"""What each key of a study holds: frozen, strict about names and types."""
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan
+from sparring.coders.recipe import Kind
+from sparring.errors import SparringError
+from sparring.llm.plan import LlmPlan
+from sparring.sources.source import Source
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Subject:
+    """The model whose activations are coded, and its number of blocks (read from config.json for a path: source)."""
+
+    source: Source
+    layers: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corpus:
+    """The texts."""
+
+    source: Source
+    format: Literal["csv", "jsonl", "parquet", "txt"]
+    column: str = "text"
+
+
+@dataclass(frozen=True, config=STRICT)
+class CachePlan:
+    """How activations are kept: bf16 halves the cache; batch is in sequences."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch: Annotated[int, Field(ge=1)] = 16
+    seed: int = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class CoderConfig:
+    """One arm: its kind and the places of the layer that it reads and writes."""
+
+    kind: Kind
+    read: str
+    write: str
+    layer: int | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Scorer:
+    """The model that scores explanations."""
+
+    source: Source
+
+
+@dataclass(frozen=True, config=STRICT)
+class Llm:
+    """A language model that explains, judges, or both.
+
+    sources: the GGUF for llama.cpp, in parts that are joined, and the sha256 of the whole. judges: its scores decide,
+    by `ask` under the strict protocol, by `delphi` under delphi's; describe: it writes the explanations too.
+    """
+
+    model: LlmPlan
+    sources: list[Source] = field(default_factory=list)
+    sha256: str = ""
+    judges: bool = True
+    ask: AskPlan = field(default_factory=AskPlan)
+    describe: DescribePlan | None = None
+    delphi: DelphiPlan = field(default_factory=DelphiPlan)
+
+    def __post_init__(self) -> None:
+        if (self.model.engine == "llama.cpp") != bool(self.sources and self.sha256):
+            raise SparringError(
+                "llm.sources: llama.cpp needs the sources of a GGUF and the llm.sha256 of the whole"
+                if self.model.engine == "llama.cpp"
+                else "llm.sources: an endpoint has its own model; take llm.sources and llm.sha256 away"
+            )
+        if self.describe is not None and not self.judges:
+            raise SparringError(
+                "llm.describe: the embedding scorer reads token lists, not sentences; set llm.judges to true"
+            )
