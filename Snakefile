@@ -11,6 +11,7 @@ include: "rules/gates.smk"
 include: "rules/autointerp.smk"
 include: "rules/llm.smk"
 include: "rules/headtohead.smk"
+include: "rules/runs.smk"
 
 
 onstart:

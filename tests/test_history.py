@@ -45,10 +45,10 @@ def keys(repository: Path, tmp_path: Path) -> dict[tuple[str, int], str]:
             codes = _codes_at(revision, repository)
             spec = {"script": "tokens.py", "code": codes["tokens.py"], "lock": "0", "plan": {"train": study}}
             blob = store.put_bytes(f"tokens of {study}".encode())
-            remember(store, Action("tokens", spec, {}, {}), {"manifest": blob}, [], {})
+            remember(store, Action("tokens", spec, {}, {}), {"manifest": blob}, [], {}, {})
             spec = {"script": "headtohead.py", "code": codes["headtohead.py"], "lock": "0"}
             action = Action("headtohead", spec, {}, {"tokens": blob.sha256})
-            remember(store, action, {"result": store.put_bytes(f"{study} {revision}".encode())}, [], {})
+            remember(store, action, {"result": store.put_bytes(f"{study} {revision}".encode())}, [], {}, {})
             made[revision, study] = action.key
     return made
 

@@ -13,7 +13,7 @@ def study_of(spec: Mapping[str, Any]) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """One line each, from two records with `action` and `code` (definition: digest); empty if they are the same."""
     old, new = (json.loads(json.dumps(dict(record["action"]))) for record in (before, after))
-    found = [f"code: {text}" for text in _changed(before["code"], after["code"])]
+    found = [f"code: {text}" for text in changed(before["code"], after["code"])]
     if old["spec"]["lock"] != new["spec"]["lock"]:
         found.append("environment: the lock file changed")
     ours, theirs = (_flat(study_of(action["spec"])) for action in (old, new))
@@ -26,7 +26,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     return found
 
 
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """A line for each definition whose digest differs between two {definition: digest}."""
     words = {(True, True): "changed", (True, False): "is gone", (False, True): "is new"}
     return [
         f"{name.replace(':', '.')} {words[name in old, name in new]}"

@@ -6,10 +6,12 @@ manifest into `results/`. Any other rule gives small files people read, named li
 This module and the scripts import nothing heavy: a job that the memo answers ends before torch is imported.
 """
 
+import contextlib
 import os
 import sys
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, runtime_checkable
@@ -17,12 +19,16 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
+from sparring.failures import note_failure
+from sparring.machine import machine
 from sparring.manifest import Manifest, content_of, read_manifest
-from sparring.memo import Action, recall, remember
+from sparring.memo import Action, job_name, recall, remember
 from sparring.planned import named_files
 from sparring.records import write_record
 from sparring.runs import check_planned
 from sparring.store import Blob, Store, open_store
+
+BESIDE = "store"  # the name of what a job reads of the store beside its inputs
 
 
 @runtime_checkable
@@ -48,9 +54,10 @@ class Job:
     wildcards: Mapping[str, str]
     threads: int
     out: Path
+    checkout: Path
+    store: Store = field(repr=False)
     _files: Mapping[str, Path]
     _manifests: Mapping[str, Manifest]
-    _store: Store = field(repr=False)
     _links: Path = field(repr=False)
 
     def folder(self, name: str, *, only: str = "*") -> Path:
@@ -58,7 +65,7 @@ class Job:
 
         only: a pattern for the relative paths, for a reader of one of several large files.
         """
-        return self._manifests[name].link_into(self._store, self._links / name, only)
+        return self._manifests[name].link_into(self.store, self._links / name, only)
 
     def meta(self, name: str) -> Mapping[str, Any]:
         """The meta of the artifact that is input `name`."""
@@ -74,23 +81,35 @@ class Job:
 
     def first_seen(self, name: str) -> int:
         """When the store first saw the content of input `name` (nanoseconds), by whatever job it was made."""
-        return self._store.first_seen(self.content(name))
+        return self.store.first_seen(self.content(name))
 
     def kept(self, name: str) -> Path:
         """The folder `name` of the store, for what jobs keep from one to the next beside the objects."""
-        return self._store.root / name
+        return self.store.root / name
 
     def file(self, name: str) -> Path:
         """Input `name` as the file it is."""
         return self._files[name]
 
+    def files(self) -> list[Path]:
+        """Every input as the file it is."""
+        return list(self._files.values())
 
-def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> None:
-    """Gives the rule's outputs, from the memo or by `compute`. A SparringError ends the job with its one line."""
+
+def run(
+    snakemake: Snakemake,
+    compute: Callable[[Job], Mapping[str, Any]],
+    *,
+    beside: Callable[[Store], Sequence[str]] | None = None,
+) -> None:
+    """Gives the rule's outputs, from the memo or by `compute`. A SparringError ends the job with its one line.
+
+    beside: what of the store the job reads beside its inputs, as digests: part of its action.
+    """
     try:
         store = open_store()
         with store.used():
-            _run(snakemake, compute, store)
+            _run(snakemake, compute, store, beside)
     except SparringError as error:
         _stop(snakemake, str(error))
     except BaseException as error:
@@ -101,20 +120,34 @@ def run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]]) -> No
                 "or name another folder in SPARRING_STORE, then run the same command again",
             )
         _log(snakemake, traceback.format_exc())
+        _note(snakemake, f"{type(error).__name__}: {error}")
         raise
 
 
 def _stop(snakemake: Snakemake, line: str) -> NoReturn:
     _log(snakemake, f"{snakemake.rule}: {line}")
+    _note(snakemake, line)
     raise SystemExit(f"\nError in {snakemake.rule}: {line}\n") from None
 
 
-def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]], store: Store) -> None:
+def _note(snakemake: Snakemake, reason: str) -> None:
+    with contextlib.suppress(OSError):  # on a full disk the log has it
+        note_failure(job_name(snakemake.rule, dict(snakemake.wildcards.items())), reason)
+
+
+def _run(
+    snakemake: Snakemake,
+    compute: Callable[[Job], Mapping[str, Any]],
+    store: Store,
+    beside: Callable[[Store], Sequence[str]] | None,
+) -> None:
     store.register(Path("results"))
     spec = dict(snakemake.params.spec)
     files = named_files(snakemake.input)
     manifests = {name: manifest for name, path in files.items() if (manifest := read_manifest(path))}
     inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
+    if beside is not None:
+        inputs[BESIDE] = digest(list(beside(store)))
     action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
     check_planned(action)
     targets = named_files(snakemake.output)
@@ -123,14 +156,26 @@ def _run(snakemake: Snakemake, compute: Callable[[Job], Mapping[str, Any]], stor
         with store.scratch() as scratch:
             out = scratch / "out"
             out.mkdir()
+            scripts, links = Path(snakemake.scriptdir), scratch / "in"
             job = Job(
-                snakemake.rule, spec, action.wildcards, snakemake.threads, out, files, manifests, store, scratch / "in"
+                rule=snakemake.rule,
+                spec=spec,
+                wildcards=action.wildcards,
+                threads=snakemake.threads,
+                out=out,
+                checkout=scripts.parents[1],
+                store=store,
+                _files=files,
+                _manifests=manifests,
+                _links=links,
             )
             _limit_threads(snakemake.threads)
+            began = time.monotonic()
             meta = compute(job)
-            code = _unedited_code(spec, Path(snakemake.scriptdir))
+            measured = {"seconds": round(time.monotonic() - began, 1), "machine": machine()}
+            code = _unedited_code(spec, scripts)
             outputs, objects = _put(store, snakemake.rule, out, meta, inputs, targets)
-        remember(store, action, outputs, objects, code)
+        remember(store, action, outputs, objects, code, measured)
         _log(snakemake, f"{snakemake.rule}: computed, action {action.key}")
     else:
         _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")

@@ -58,13 +58,22 @@ def recall(store: Store, action: Action) -> dict[str, Blob] | None:
 
 
 def remember(
-    store: Store, action: Action, outputs: Mapping[str, Blob], objects: Sequence[Blob], code: Mapping[str, str]
+    store: Store,
+    action: Action,
+    outputs: Mapping[str, Blob],
+    objects: Sequence[Blob],
+    code: Mapping[str, str],
+    measured: Mapping[str, Any],
 ) -> None:
-    """Records that `action`, run by `code` (definition: digest), gave `outputs`, which refer to `objects`."""
+    """Records that `action`, run by `code` (definition: digest), gave `outputs`, which refer to `objects`.
+
+    measured: {"seconds", "machine"}, what computing it took and where; it decides nothing.
+    """
     record = {
         "action": asdict(action),
         "code": dict(code),
         "outputs": {name: asdict(blob) for name, blob in outputs.items()},
         "objects": [asdict(blob) for blob in objects],
+        "measured": dict(measured),
     }
     store.write_action(action.key, pretty_json(record))

@@ -13,9 +13,11 @@ from typing import Any
 
 from sparring.canonical import digest, sha256_file
 from sparring.errors import SparringError
+from sparring.job import BESIDE
 from sparring.manifest import content_of
 from sparring.memo import read_action
 from sparring.records import Record, read_records
+from sparring.registry.keys import run_keys
 from sparring.specs import Specs
 from sparring.store import Blob, Store
 
@@ -51,6 +53,8 @@ def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> st
     missing = [blob for blob in (*outputs, *(Blob(**blob) for blob in action["objects"])) if not store.has(blob)]
     if missing:
         return f"object {missing[0].sha256} is missing from the store or was cut short"
+    if BESIDE in action["action"]["inputs"] and action["action"]["inputs"][BESIDE] != digest(run_keys(store)):
+        return "the store keeps other runs"
     for name, path in record.inputs.items():
         # What lies outside results/ can be large; Snakemake watches its time stamp.
         here = path.startswith("results/") and Path(path).is_file()
@@ -61,7 +65,7 @@ def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> st
 
 def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str, Any] | None:
     method = getattr(specs, rule, None)
-    if method is None or not set(wildcards.values()) <= set(specs.study.arms):
+    if method is None or not set(wildcards.values()) <= specs.study.names:
         return None  # of a study with other rules or arms: no target of this run
     taken = inspect.signature(method).parameters
     if not taken.keys() <= wildcards.keys():

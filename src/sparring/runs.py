@@ -17,7 +17,7 @@ from sparring.errors import SparringError
 from sparring.memo import Action
 from sparring.records import RECORDS
 
-_RUN = "SPARRING_RUN"
+RUN_VARIABLE = "SPARRING_RUN"
 _PLAN = "SPARRING_PLAN"
 
 
@@ -50,7 +50,7 @@ def write_plan(specs: Mapping[str, Mapping[str, Any]]) -> None:
     temporary = path.with_suffix(".part")
     temporary.write_bytes(pretty_json({"run": run, "specs": {job: digest(dict(spec)) for job, spec in specs.items()}}))
     temporary.replace(path)
-    os.environ |= {_PLAN: str(path.resolve()), _RUN: run}
+    os.environ |= {_PLAN: str(path.resolve()), RUN_VARIABLE: run}
 
 
 def check_planned(action: Action) -> None:
@@ -64,7 +64,7 @@ def check_planned(action: Action) -> None:
         plan = json.loads(Path(os.environ[_PLAN]).read_bytes())
     except FileNotFoundError:
         raise SparringError("results/ was taken away during this run; run the same command again") from None
-    if plan["run"] != os.environ.get(_RUN):
+    if plan["run"] != os.environ.get(RUN_VARIABLE):
         raise SparringError("another run began in this folder since; this job's result is kept in the store alone")
     if plan["specs"].get(action.name) != digest(dict(action.spec)):
         raise SparringError("code or study was edited after this run began; run the same command again")

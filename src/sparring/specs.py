@@ -9,10 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sparring.autointerp.plan import WindowsPlan
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
+from sparring.registry.files import run_files
+from sparring.registry.plan import RunPlan
 from sparring.sources.source import Source
 from sparring.study import Study
 from sparring.study_keys import Llm
@@ -159,6 +163,33 @@ class Specs:
         """Compare two arms."""
         study = self.study
         return self._spec("headtohead", compare=study.compare, replicates=study.replicates, plan=asdict(study.test))
+
+    def study_run(self, run: str) -> dict[str, Any]:
+        """Report one run."""
+        study, plan = self.study, self._run(run)
+        files = [list(name) for name in run_files(plan, scores=self.scores)]
+        return self._spec(
+            "study_run", run=run, study=study.name, plan=asdict(plan), files=files, test=asdict(study.test)
+        )
+
+    def run_files(self, run: str) -> list[str]:
+        """The results that a run reads."""
+        return list(run_files(self._run(run), scores=self.scores).values())
+
+    def registry(self) -> dict[str, Any]:
+        """Put all kept runs on one page."""
+        return self._spec("registry")
+
+    def _run(self, run: str) -> RunPlan:
+        if run in self.study.runs:
+            return self.study.runs[run]
+        others = [
+            path.relative_to(self.root).as_posix()
+            for path in sorted((self.root / "config" / "studies").glob("*.yaml"))
+            if run in (yaml.safe_load(path.read_bytes()).get("runs") or {})
+        ]
+        mend = f"add --configfile {' or '.join(others)}" if others else f"it has {', '.join(self.study.runs) or 'none'}"
+        raise SparringError(f"run {run!r} is not one of the study {self.study.name!r}; {mend}")
 
     def _llm(self) -> Llm:
         if self.study.llm is None:

@@ -17,6 +17,7 @@ from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Recipe
 from sparring.errors import SparringError
 from sparring.recon_plan import ReconPlan
+from sparring.registry.plan import RUN_NAME, RunPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
 from sparring.study_errors import line
@@ -50,6 +51,8 @@ class Study:
     seeds: list[int] = field(default_factory=list)
     protocol: Literal["strict", "delphi"] = "strict"
     llm: Llm | None = None
+    name: str = "study"
+    runs: dict[Annotated[str, Field(pattern=f"^{RUN_NAME}$")], RunPlan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for arm in self.compare:
@@ -85,6 +88,11 @@ class Study:
             raise SparringError(f"coders: {taken[0]!r} is the name of a {made[taken[0]]}; call it something else")
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
+        for run, plan in self.runs.items():
+            if unknown := [arm for arm in plan.arms if arm not in self.arms]:
+                raise SparringError(f"runs.{run}.arms: {unknown[0]!r} is not among {', '.join(self.arms)}")
+            if plan.superseded_by is not None and plan.superseded_by not in self.runs:
+                raise SparringError(f"runs.{run}.superseded_by: {plan.superseded_by!r} is no run of this study")
         config = self._config()
         for name in self.coders:
             for site in (self.arm(name).read_site, self.arm(name).write_site):
@@ -124,6 +132,11 @@ class Study:
     def arms(self) -> list[str]:
         """Every arm that can be asked for."""
         return list(dict.fromkeys([*self.coders, *self.scored, *self.smoke]))
+
+    @property
+    def names(self) -> set[str]:
+        """Whatever a wildcard of the graph can be."""
+        return {*self.arms, *self.runs}
 
     def recipe_of(self, name: str) -> Recipe:
         """The recipe of the arm called `name`: a further coder has a seed of its own, a smoke run few steps."""

@@ -11,6 +11,7 @@ from sparring.manifest import read_manifest
 from sparring.memo import job_name, read_action
 from sparring.progress import progress
 from sparring.records import RECORDS, read_records
+from sparring.registry.keys import job_keys, run_keys
 from sparring.store import Store
 
 
@@ -46,7 +47,7 @@ def verify(store: Store) -> tuple[int, list[Damage]]:
 def collect(store: Store, *, keep_days: float, dry_run: bool) -> tuple[int, int]:
     """Deletes objects and action records that no result needs and that are older than `keep_days`.
 
-    A result is any file that a job put into a working directory which uses this store (`Store.users`), also one that
+    Run results stay, with the records (not the objects) of what led to them. A result is any file that a job put into a working directory which uses this store (`Store.users`), also one that
     was retracted since. Whatever is younger than `keep_days` stays. Returns (number of objects, their bytes).
     Raises SparringError while a job runs: what it makes or takes from the memo is not referred to yet.
     """
@@ -58,6 +59,7 @@ def _collect(store: Store, keep_days: float, dry_run: bool) -> tuple[int, int]:
     records = _actions(store)
     before = time.time() - keep_days * 86_400
     needed = {key for key in records if store.action_path(key).stat().st_mtime > before}
+    needed |= set(run_keys(store))  # the registry is a query over them
     kept: set[str] = set()
     for results in store.users():
         needed |= {record.action for record in read_records(results / RECORDS.name).values() if record}
@@ -73,7 +75,7 @@ def _collect(store: Store, keep_days: float, dry_run: bool) -> tuple[int, int]:
             if not dry_run:
                 path.unlink()
     if not dry_run:
-        for key in records.keys() - needed:
+        for key in records.keys() - needed - job_keys(store):  # what a run rests on is told, its objects may go
             store.action_path(key).unlink()
     return number, size
 

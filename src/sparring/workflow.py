@@ -13,11 +13,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from sparring.errors import SparringError
+from sparring.failures import failure
 from sparring.memo import job_name
 from sparring.outdated import mark, outdated
 from sparring.records import retract
+from sparring.registry.keys import RULE
 from sparring.runs import hold_folder, write_plan
-from sparring.specs import Specs
+from sparring.specs import Specs, reached_by
 from sparring.store import open_store
 from sparring.study import Study, read_study
 
@@ -41,6 +43,13 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
     return study, specs
 
 
+def known_runs(study: Study, workflow: Any) -> list[str]:
+    """The results of the study's runs that are there, or asked for together with whatever asks."""
+    paths = [f"results/runs/{run}.json" for run in study.runs]
+    wanted = set(workflow.dag_settings.targets)
+    return [path for path in paths if path in wanted or Path(path).is_file()]
+
+
 def start(workflow: Any) -> None:
     """Before the first job: retract every result about to be re-derived, with all that derives from it.
 
@@ -61,10 +70,11 @@ def start(workflow: Any) -> None:
 
 
 def mend(workflow: Any) -> None:
-    """After a failed run: if a job met a damaged object, the same command once more, which makes the object anew.
+    """After a failed run: the study's runs that it kept from being made get their row; and if a job met a damaged object, the same command once more, which makes the object anew.
 
     What the run computed is in the store, so nothing of it is computed twice.
     """
+    _keep_failed(workflow)
     damaged = open_store().quarantined() - getattr(workflow, "quarantined_before", frozenset())
     tries = int(os.environ.get(_TRIES, "0"))
     if workflow.exec_mode != ExecMode.DEFAULT or not damaged or tries == _MOST_TRIES:
@@ -78,3 +88,33 @@ def mend(workflow: Any) -> None:
     os.environ[_TRIES] = str(tries + 1)
     os.chdir(workflow.rundir)  # where the command was typed: its relative paths hold there
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _keep_failed(workflow: Any) -> None:
+    """Keeps a row for each of the study's runs that was to be made and whose jobs failed, with their reasons."""
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name != RULE or Path(job.output.result).is_file():
+            continue
+        before = {job_name(one.rule.name, one.wildcards_dict): one for one in _ancestors(workflow.dag, job)}
+        reasons = [f"{name}: {reason}" for name in before if (reason := failure(name))]
+        if reasons:
+            from sparring.registry.failed import keep_failed  # imports more than a parse needs
+
+            specs = {name: dict(one.params.spec) for name, one in before.items()}
+            root = Path(workflow.basedir)
+            reached = [reached_by(root, spec["script"]) for spec in specs.values()]
+            code = {name: digest for one in reached for name, digest in one.items()}
+            keep_failed(open_store(), dict(job.params.spec), specs, reasons, code=code, checkout=root)
+
+
+def _ancestors(dag: Any, job: Any) -> list[Any]:
+    """The job and all that it depends on."""
+    found, wanted = [], [job]
+    while wanted:
+        one = wanted.pop()
+        if one not in found:
+            found.append(one)
+            wanted += dag.dependencies[one]
+    return sorted(found, key=lambda one: (one.rule.name, *one.wildcards))

@@ -1,0 +1,43 @@
+# Needs: the results that a run of the study reads (sparring/registry/files.py).
+# Gives: results/runs/{run}.json, one run with its figures, provenance and status; results/registry.{json,parquet,md}, a
+# query over all run results in the store. It makes no run anew but those that are there, or asked for with it.
+
+
+rule study_run:
+    input:
+        upstream=lambda w: specs.run_files(w.run),
+    output:
+        result="results/runs/{run}.json",
+    log:
+        "logs/study_run-{run}.log",
+    benchmark:
+        "results/benchmarks/study_run-{run}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.study_run(w.run),
+    message:
+        "Run {wildcards.run}"
+    script:
+        "../workflow/scripts/study_run.py"
+
+
+rule registry:
+    input:
+        runs=known_runs(study, workflow),
+    output:
+        result="results/registry.json",
+        table="results/registry.parquet",
+        page="results/registry.md",
+    log:
+        "logs/registry.log",
+    benchmark:
+        "results/benchmarks/registry.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.registry(),
+    message:
+        "Registry of runs"
+    script:
+        "../workflow/scripts/registry.py"

@@ -1,0 +1,61 @@
+"""Which results a run reads: its inputs in the graph, so that the jobs which make them are the run's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.job import Job
+from sparring.registry.plan import Measure, RunPlan
+
+ANY = ""  # in place of an arm: one file for all of them
+
+_FILES: Mapping[Measure, Mapping[str, str]] = {
+    "train": {},
+    "smoke": {"recon": "results/recon/{arm}.json"},
+    "recon": {"recon": "results/recon/{arm}.json", "parity": "results/gates/hook_parity/{arm}.json"},
+    "autointerp": {"draw": "results/draws/{arm}.json"},
+    "headtohead": {"headtohead": "results/headtohead_autointerp.json"},
+}
+_ALWAYS = {"activations": "results/activations.json", "coder": "results/coders/{arm}.json"}
+
+
+def run_files(plan: RunPlan, *, scores: str) -> dict[tuple[str, str], str]:
+    """{(kind, arm): path} of what the run reads, in a fixed order; `scores` is where the study's scores lie ({arm})."""
+    kinds = dict(_ALWAYS)
+    for measure in plan.measures:
+        kinds |= _FILES[measure] | ({"scores": scores} if measure == "autointerp" else {})
+    return {
+        (kind, arm if "{arm}" in path else ANY): path.format(arm=arm)
+        for kind, path in kinds.items()
+        for arm in plan.arms
+    }
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """The same files as a job sees them: by kind and arm."""
+
+    job: Job
+    names: Mapping[tuple[str, str], str]
+
+    @staticmethod
+    def of(job: Job) -> "RunInputs":
+        """From a job whose spec names its files, [kind, arm] each, in the order of the list input `upstream`."""
+        return RunInputs(job, {(kind, arm): f"upstream.{i}" for i, (kind, arm) in enumerate(job.spec["files"])})
+
+    def file(self, kind: str, arm: str = ANY) -> Path:
+        """The file itself: a result or a manifest."""
+        return self.job.file(self.names[kind, arm])
+
+    def meta(self, kind: str, arm: str = ANY) -> Mapping[str, Any]:
+        """The meta of an artifact."""
+        return self.job.meta(self.names[kind, arm])
+
+    def content(self, kind: str, arm: str = ANY) -> str:
+        """The digest of its content."""
+        return self.job.content(self.names[kind, arm])
+
+    def folder(self, kind: str, arm: str, *, only: str = "*") -> Path:
+        """The files of an artifact."""
+        return self.job.folder(self.names[kind, arm], only=only)
