@@ -24,7 +24,7 @@ rule study_run:
 
 rule registry:
     input:
-        runs=known_runs(study, workflow),
+        runs=lambda w: known_runs(study, workflow),
     output:
         result="results/registry.json",
         table="results/registry.parquet",

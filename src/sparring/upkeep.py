@@ -47,8 +47,9 @@ def verify(store: Store) -> tuple[int, list[Damage]]:
 def collect(store: Store, *, keep_days: float, dry_run: bool) -> tuple[int, int]:
     """Deletes objects and action records that no result needs and that are older than `keep_days`.
 
-    Run results stay, with the records (not the objects) of what led to them. A result is any file that a job put into a working directory which uses this store (`Store.users`), also one that
-    was retracted since. Whatever is younger than `keep_days` stays. Returns (number of objects, their bytes).
+    A result is any file that a job put into a working directory which uses this store (`Store.users`), also one that
+    was retracted since. Whatever is younger than `keep_days` stays, and so do the results of a study's runs, with the
+    records (not the objects) of what led to them. Returns (number of objects, their bytes).
     Raises SparringError while a job runs: what it makes or takes from the memo is not referred to yet.
     """
     with contextlib.nullcontext() if dry_run else store.unused():

@@ -70,7 +70,8 @@ def start(workflow: Any) -> None:
 
 
 def mend(workflow: Any) -> None:
-    """After a failed run: the study's runs that it kept from being made get their row; and if a job met a damaged object, the same command once more, which makes the object anew.
+    """After a failed run: each of the study's runs that could not be made gets its row, and if a job met a damaged
+    object, the same command once more, which makes the object anew.
 
     What the run computed is in the store, so nothing of it is computed twice.
     """

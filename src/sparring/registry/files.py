@@ -24,7 +24,9 @@ def run_files(plan: RunPlan, *, scores: str) -> dict[tuple[str, str], str]:
     """{(kind, arm): path} of what the run reads, in a fixed order; `scores` is where the study's scores lie ({arm})."""
     kinds = dict(_ALWAYS)
     for measure in plan.measures:
-        kinds |= _FILES[measure] | ({"scores": scores} if measure == "autointerp" else {})
+        kinds |= _FILES[measure]
+    if "autointerp" in plan.measures:
+        kinds["scores"] = scores
     return {
         (kind, arm if "{arm}" in path else ANY): path.format(arm=arm)
         for kind, path in kinds.items()

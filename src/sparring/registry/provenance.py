@@ -39,7 +39,7 @@ def upstream(targets: Iterable[str], store: Store) -> dict[str, dict[str, Any]]:
 
 
 def digests(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """{"code", "spec"}: a digest of the code of all jobs (with their lock files), and of what the study says in them."""
+    """{"code", "spec"}: digests of all jobs' code (and lock files), and of what the study says in them."""
     return {
         "code": digest({job: [spec["code"], spec["lock"]] for job, spec in specs.items()}),
         "spec": digest({job: study_of(spec) for job, spec in specs.items()}),

@@ -34,6 +34,7 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
             figures |= {prefix + name: value for name, value in found.items()}
             doubts += [doubt for doubt in doubtful if doubt not in doubts]
     jobs = upstream(sorted(str(path) for path in job.files()), job.store)
+    specs = {name: one["record"]["action"]["spec"] for name, one in jobs.items()}
     status, reasons = judged(plan, figures, doubts)
     return finished(
         job.spec,
@@ -44,10 +45,8 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
         figures=rounded(figures),
         coders=[_coder(inputs, arm) for arm in plan.arms],
         tokens=dict(inputs.meta("activations")["rows"]),
-        jobs={
-            name: {"action": one["key"], "code": one["record"]["action"]["spec"]["code"]} for name, one in jobs.items()
-        },
-        digests=digests({name: one["record"]["action"]["spec"] for name, one in jobs.items()}),
+        jobs={name: {"action": one["key"], "code": specs[name]["code"]} for name, one in jobs.items()},
+        digests=digests(specs),
         spent=spent(jobs),
     )
 
