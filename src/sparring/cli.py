@@ -1,4 +1,4 @@
-"""The `sparring` command: why, diff, verify, gc. Run it where you run `snakemake`."""
+"""The `sparring` command: why, runs, diff, verify, gc. Run it where you run `snakemake`."""
 
 import argparse
 import sys
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from sparring.canonical import pretty_json
 from sparring.errors import SparringError
+from sparring.registry.plan import STATUSES
 from sparring.store import open_store
 
 
@@ -14,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return int(options.run_command(options))
     except SparringError as error:
         print(f"sparring: {error}", file=sys.stderr)
         return 1
@@ -31,18 +33,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     why.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
     why.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
-    why.set_defaults(run=_why)
+    why.set_defaults(run_command=_why)
+    runs = commands.add_parser("runs", help="the runs of studies that the store keeps, with status and figures")
+    runs.add_argument("run", nargs="*", default=["*"], metavar="RUN", help="only these; * stands for any characters")
+    runs.add_argument("--study", default="*", help="only of this study")
+    runs.add_argument("--status", choices=STATUSES, action="append", help="only those")
+    runs.add_argument("--json", action="store_true", help="everything that is known of them")
+    runs.set_defaults(run_command=_runs)
     diff = commands.add_parser("diff", help="what tells two runs apart: study, code, inputs, figures")
     diff.add_argument("first", metavar="A", help="the start of an action's or a result's digest, or a git revision")
     diff.add_argument("second", metavar="B")
     diff.add_argument("--repository", type=Path, default=Path(), help="the checkout that knows the revisions")
-    diff.set_defaults(run=_diff)
+    diff.set_defaults(run_command=_diff)
     verify = commands.add_parser("verify", help="re-hash the store; damaged objects are named and quarantined")
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run_command=_verify)
     gc = commands.add_parser("gc", help="delete what no result needs any more")
     gc.add_argument("--dry-run", action="store_true", help="say what would go")
     gc.add_argument("--keep-days", type=float, default=7.0, metavar="N", help="keep everything younger (default 7)")
-    gc.set_defaults(run=_gc)
+    gc.set_defaults(run_command=_gc)
     return parser
 
 
@@ -69,6 +77,15 @@ def _pair(entry: str) -> tuple[str, object]:
     if not equals:
         raise SparringError(f"--config {entry!r}: write KEY=VALUE")
     return key, yaml.safe_load(value)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from sparring.registry.kept import registry
+    from sparring.registry.listing import as_text, chosen
+
+    rows = chosen(registry(open_store()), runs=options.run, study=options.study, statuses=options.status or STATUSES)
+    print(pretty_json(rows).decode().rstrip() if options.json else as_text(rows))
+    return 0
 
 
 def _diff(options: argparse.Namespace) -> int:

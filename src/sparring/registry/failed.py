@@ -7,9 +7,9 @@ from typing import Any
 from sparring.canonical import digest, pretty_json
 from sparring.memo import Action, remember
 from sparring.registry.keys import RULE
-from sparring.registry.plan import RunPlan
+from sparring.registry.plan import FAILED, RunPlan
 from sparring.registry.provenance import digests
-from sparring.registry.result import FAILED, finished
+from sparring.registry.result import finished
 from sparring.store import Store
 
 

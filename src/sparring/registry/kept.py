@@ -10,7 +10,7 @@ from sparring.canonical import sha256_file
 from sparring.differences import changed
 from sparring.memo import read_action
 from sparring.registry.keys import run_keys
-from sparring.registry.result import SUPERSEDED
+from sparring.registry.plan import SUPERSEDED
 from sparring.store import Store
 
 Row = dict[str, Any]

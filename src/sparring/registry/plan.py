@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 from sparring.errors import SparringError
 
 Measure = Literal["train", "smoke", "recon", "autointerp", "headtohead"]
+REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED = "reproduced", "novel", "inconclusive", "failed", "superseded"
+STATUSES = (REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED)
 RUN_NAME = r"[a-z][a-z0-9-]*"
 
 

@@ -13,12 +13,11 @@ from sparring.canonical import rounded
 from sparring.job import Job
 from sparring.registry.files import RunInputs
 from sparring.registry.measures import Figures, measured
-from sparring.registry.plan import RunPlan
+from sparring.registry.plan import FAILED, INCONCLUSIVE, NOVEL, REPRODUCED, RunPlan
 from sparring.registry.provenance import digests, git_revision, spent, upstream
 from sparring.testplan import TestPlan
 
 FORMAT = "sparring.run/1"
-REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED = "reproduced", "novel", "inconclusive", "failed", "superseded"
 
 
 def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
