@@ -127,16 +127,15 @@ def test_the_published_file_decides_which_counts(tmp_path: Path) -> None:
 def test_failed_run_has_a_row_until_it_is_made(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     jobs = {"encode_fidelity-sae": spec()}
-    keep_failed(
-        store, spec(), jobs, ["encode_fidelity-sae: Jaccard 0.39"], code={"sparring.a:b": "1"}, checkout=tmp_path
-    )
+    reason = "encode_fidelity-sae: Jaccard 0.39"
+    keep_failed(store, spec(), jobs, [reason], code={"sparring.a:b": "1"}, checkout=tmp_path)
     (row,) = registry(store, tmp_path)
-    assert (row["status"], row["reasons"]) == ("failed", ["encode_fidelity-sae: Jaccard 0.39"])
+    assert (row["status"], row["reasons"]) == ("failed", [reason])
     assert row["git_revision"] is None
     keep(store, result(), {"sparring.a:b": "2"})
     failed, made = registry(store, tmp_path)
     assert (failed["status"], made["status"]) == ("superseded", "novel")
-    assert failed["reasons"] == ["It was failed.", "encode_fidelity-sae: Jaccard 0.39"]
+    assert failed["reasons"] == ["It was failed.", reason]
     assert "sparring.a.b changed" in failed["changed"]
 
 
