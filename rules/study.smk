@@ -13,3 +13,4 @@ study, specs = open_study(config, workflow)
 
 wildcard_constraints:
     arm="|".join(study.arms),
+    task="|".join(study.tasks) or "(?!)",  # without tasks nothing is called one

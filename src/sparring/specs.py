@@ -80,6 +80,23 @@ class Specs:
         """Hold that class against the coder."""
         return self._spec("encode_fidelity", split=self.study.evaluate_on)
 
+    def task(self, task: str) -> dict[str, Any]:
+        """Fetch and split labelled texts."""
+        values = asdict(self.study.tasks[task])
+        del values["context"]  # how much of a text is run is not what it is
+        return self._spec("task", **values)
+
+    def task_rows(self, task: str) -> dict[str, Any]:
+        """Capture every site on the texts of a task."""
+        kept, context = self.study.activations, self.study.tasks[task].context
+        return self._spec(
+            "task_rows", sites=list(self.study.sites), context=context, dtype=kept.dtype, batch=kept.batch
+        )
+
+    def saebench(self, arm: str) -> dict[str, Any]:
+        """Probe one coder on one task, by sae_bench and by us."""
+        return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))
+
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""
         draw, score = self.study.draw, self.study.score

@@ -18,6 +18,7 @@ from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan, DrawPlan
 from sparring.coders.recipe import Arm, Kind, Recipe
 from sparring.errors import SparringError
 from sparring.llm.plan import LlmPlan
+from sparring.probing.plan import ProbingPlan, Task
 from sparring.recon_plan import ReconPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
@@ -124,6 +125,8 @@ class Study:
     seeds: list[int] = field(default_factory=list)
     protocol: Literal["strict", "delphi"] = "strict"
     llm: Llm | None = None
+    tasks: dict[Annotated[str, Field(pattern=_ARM_NAME)], Task] = field(default_factory=dict)
+    probing: ProbingPlan = field(default_factory=ProbingPlan)
 
     def __post_init__(self) -> None:
         for arm in self.compare:
@@ -136,6 +139,10 @@ class Study:
                 f"draw.latents: {self.draw.latents} is more than the {self.recipe.width} latents of a coder; "
                 "lower draw.latents or raise recipe.width"
             )
+        if max(self.probing.ks) > self.recipe.width:
+            raise SparringError(
+                f"probing.ks: {max(self.probing.ks)} is more than the {self.recipe.width} latents there are"
+            )
         if getattr(self.tokens, self.evaluate_on) == 0:
             raise SparringError(f"evaluate_on: {self.evaluate_on!r} has no tokens; raise tokens.{self.evaluate_on}")
         for key, source in (
@@ -143,6 +150,7 @@ class Study:
             ("corpus", self.corpus.source),
             ("scorer", self.scorer.source),
             *((f"llm.sources.{i}", source) for i, source in enumerate(self.llm.sources if self.llm else [])),
+            *((f"tasks.{name}", task.source) for name, task in self.tasks.items()),
         ):
             if source.scheme == "path" and not os.access(source.name, os.R_OK):
                 raise SparringError(

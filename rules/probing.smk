@@ -1,0 +1,71 @@
+# Needs: the subject model, labelled texts (the study's `tasks`), a coder as sae_lens has it, and the gate on that.
+# Gives, for each task: results/tasks/{task}.json, its texts, split into train and test; results/task_rows/{task}.json, their
+# activations at every site; and for each arm results/saebench/{task}/{arm}.json, SAEBench's sparse probing by its own code,
+# ours on the same texts, and the baselines.
+
+
+rule task:
+    input:
+        source=lambda w: specs.local_files(study.tasks[w.task].source),
+    output:
+        manifest="results/tasks/{task}.json",
+    log:
+        "logs/task-{task}.log",
+    benchmark:
+        "results/benchmarks/task-{task}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.task(w.task),
+    message:
+        "Labelled texts {params.spec[source][uri]}"
+    script:
+        "../workflow/scripts/task.py"
+
+
+rule task_rows:
+    input:
+        subject=rules.subject.output.manifest,
+        task=rules.task.output.manifest,
+    output:
+        manifest="results/task_rows/{task}.json",
+    log:
+        "logs/task_rows-{task}.log",
+    benchmark:
+        "results/benchmarks/task_rows-{task}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.task_rows(w.task),
+    message:
+        "Activations of the texts of {wildcards.task} in one forward pass"
+    script:
+        "../workflow/scripts/task_rows.py"
+
+
+rule saebench:
+    input:
+        task=rules.task.output.manifest,
+        task_rows=rules.task_rows.output.manifest,
+        sae_lens=rules.to_sae_lens.output.manifest,
+        gate=rules.encode_fidelity.output.result,
+    output:
+        result="results/saebench/{task}/{arm}.json",
+    log:
+        "logs/saebench-{task}-{arm}.log",
+    benchmark:
+        "results/benchmarks/saebench-{task}-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.saebench(w.arm),
+    message:
+        "Sparse probing of {wildcards.arm} on {wildcards.task}"
+    script:
+        "../workflow/scripts/saebench.py"
