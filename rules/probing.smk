@@ -1,7 +1,7 @@
-# Needs: the subject model, labelled texts (the study's `tasks`), a coder as sae_lens has it, and the gate on that.
+# Needs: the subject model, labelled texts (the study's `tasks`), tokens, a coder as sae_lens has it, and the gate on that.
 # Gives, for each task: results/tasks/{task}.json, its texts, split into train and test; results/task_rows/{task}.json, their
 # activations at every site; and for each arm results/saebench/{task}/{arm}.json, SAEBench's sparse probing by its own code,
-# ours on the same texts, and the baselines.
+# ours on the same texts, and the baselines; and results/saebench_core/{arm}.json, SAEBench's core on evaluated sequences.
 
 
 rule task:
@@ -69,3 +69,28 @@ rule saebench:
         "Sparse probing of {wildcards.arm} on {wildcards.task}"
     script:
         "../workflow/scripts/saebench.py"
+
+
+rule saebench_core:
+    input:
+        subject=rules.subject.output.manifest,
+        tokens=rules.tokens.output.manifest,
+        sae_lens=rules.to_sae_lens.output.manifest,
+        gate=rules.encode_fidelity.output.result,
+    output:
+        result="results/saebench_core/{arm}.json",
+    log:
+        "logs/saebench_core-{arm}.log",
+    benchmark:
+        "results/benchmarks/saebench_core-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.saebench_core(w.arm),
+    message:
+        "SAEBench's core on {wildcards.arm}"
+    script:
+        "../workflow/scripts/saebench_core.py"

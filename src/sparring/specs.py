@@ -97,6 +97,13 @@ class Specs:
         """Probe one coder on one task, by sae_bench and by us."""
         return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))
 
+    def saebench_core(self, arm: str) -> dict[str, Any]:
+        """Measure one coder by sae_bench's core."""
+        study = self.study
+        return self._spec(
+            "saebench_core", arm=asdict(study.arm(arm)), split=study.evaluate_on, plan=asdict(study.recon)
+        )
+
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""
         draw, score = self.study.draw, self.study.score

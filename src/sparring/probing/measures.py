@@ -49,6 +49,19 @@ def summarise(measured: Measured, labels: Sequence[str], *, resamples: int, seed
     }
 
 
+def differences(measured: Measured, *, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """{"A - B": {"macro", "ci95" (texts resampled, the same for both)}}: each sae_* minus its fair baselines."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in (name for name in measured if name.startswith("sae_")):
+        beside = "residual_all" if name == "sae_all" else name.replace("sae", "residual")
+        fair = ("bag_of_words",) if name == "sae_all" else ("difference_of_means", "logistic_direction")
+        for other in (beside, *fair):
+            a, b = measured[name], measured[other]
+            interval = macro_interval(a, minus=b, resamples=resamples, seed=seed)
+            found[f"{name} - {other}"] = {"macro": macro_accuracy(a) - macro_accuracy(b), "ci95": list(interval)}
+    return found
+
+
 def _of_class(
     latents: Float[Tensor, "text latent"], rows: Float[Tensor, "text d"], contrast: Contrast, ks: Sequence[int]
 ) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """Probes of one class: which columns, which direction, and what a logistic regression makes of them.
 
 Columns are those with the largest |mean of the class - mean of the others| on the training texts (Gurnee et al. 2023,
-as SAEBench does); the classifier is scikit-learn's logistic regression, L2, C = 1. Figures stay float32, as there, since
-a fit in float64 takes other steps.
+as SAEBench does); the classifier is scikit-learn's logistic regression, L2, C = 1. Figures stay float32, as there: a
+fit in float64 takes other steps.
 """
 
 from typing import Any

@@ -20,7 +20,7 @@ from sparring.coders.sae_lens_adapter import load_sae_lens
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.probing.contrasts import draw_contrasts
-from sparring.probing.measures import measure, summarise
+from sparring.probing.measures import differences, measure, summarise
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.pooling import pooled
 from sparring.probing.task import LabelledTexts, read_task
@@ -63,11 +63,12 @@ def sparse_probing(arm: Arm, adapter: Path, task: Path, task_rows: Path, *, plan
     bench = _by_sae_bench(theirs, texts, plan)
     result: dict[str, Any] = {
         "arm": asdict(arm),
-        "texts": {split: len(texts.of(texts.classes[0], split)) for split in ("train", "test")},
+        "texts_a_class": {split: len(texts.of(texts.classes[0], split)) for split in ("train", "test")},
         "examples": {"train": len(contrasts[0].train.texts), "test": len(contrasts[0].test.texts)},
         "classes": texts.classes,
         "sae_bench": bench,
         "ours": figures,
+        "differences": differences(measured, resamples=plan.resamples, seed=plan.seed),
         "latents": chosen,
         "agreement": check_agreement(arm, bench, figures, plan.ks) | {"means": _check_means(arm, ours, theirs)},
         "not_alike": {"sae_all": _NOT_ALIKE, "residual_all": _NOT_ALIKE},

@@ -86,11 +86,44 @@ def probe(train: PerClass, test: PerClass, *, k: int | None, seed: int) -> dict[
     return {label: float(accuracy) for label, accuracy in accuracies.items()}
 
 
+def run_core(coder: Any, model: Any, store: Any, ignored: set[int], *, reconstructs: bool) -> dict[str, Any]:
+    """{group: {figure}} of its core, with its summary of the latents under "misc".
+
+    coder: of sae_lens, its hook named in `cfg.metadata`. model: with TransformerLens's hooks. store: gives tokens, and
+    tells how many sequences at a time. ignored: token ids that are neither replaced nor counted.
+    reconstructs: whether the coder's output stands for its input; else sparsity and weights alone.
+    """
+    batch = store.store_batch_size_prompts
+    with theirs():
+        from sae_bench.evals.core.eval_config import CoreEvalConfig
+        from sae_bench.evals.core.main import calculate_misc_metrics, run_evals
+        from sae_bench.sae_bench_utils.general_utils import _standardize_sae_cfg
+
+        coder.cfg.metadata.model_name = "subject"  # it asks for a name, and would fetch that model in its entry point
+        _standardize_sae_cfg(coder.cfg)
+        config = CoreEvalConfig(
+            batch_size_prompts=batch,
+            n_eval_reconstruction_batches=store.batches,
+            n_eval_sparsity_variance_batches=store.batches,
+            context_size=store.context_size,
+            compute_kl=reconstructs,
+            compute_ce_loss=reconstructs,
+            compute_l2_norms=reconstructs,
+            compute_variance_metrics=reconstructs,
+            compute_sparsity_metrics=True,
+            compute_featurewise_density_statistics=True,
+            compute_featurewise_weight_based_metrics=True,
+            exclude_special_tokens_from_reconstruction=True,
+        )
+        figures, features = run_evals(coder, store, model, config, ignore_tokens=ignored)
+        return {**figures, "misc": calculate_misc_metrics(features)}
+
+
 def _check_rows(batch: Batch) -> None:
     taken = batch.acts.sum(dim=-1) != 0
     if not torch.equal(taken, batch.counted):
         raise SparringError(
-            "sae_bench takes a row for masked if its numbers add up to 0, and a row of this task's does; take another layer"
+            "sae_bench takes a row for masked if its numbers add up to 0, and one of this task does: take another site"
         )
     if not bool(batch.counted.any(dim=1).all()):
         raise SparringError("sae_bench's mean of a text without counted tokens is NaN; leave that text out")
