@@ -55,7 +55,7 @@ def differences(measured: Measured, *, resamples: int, seed: int) -> dict[str, d
     for name in (name for name in measured if name.startswith("sae_")):
         beside = "residual_all" if name == "sae_all" else name.replace("sae", "residual")
         fair = ("bag_of_words",) if name == "sae_all" else ("difference_of_means", "logistic_direction")
-        for other in (beside, *fair):
+        for other in (one for one in (beside, *fair) if one in measured):
             a, b = measured[name], measured[other]
             interval = macro_interval(a, minus=b, resamples=resamples, seed=seed)
             found[f"{name} - {other}"] = {"macro": macro_accuracy(a) - macro_accuracy(b), "ci95": list(interval)}

@@ -16,6 +16,8 @@ from sparring.errors import SparringError
 
 Figures = Float[Tensor, "text column"]
 Labels = Bool[np.ndarray, " text"]
+TestFigures = Float[Tensor, "test column"]
+TestLabels = Bool[np.ndarray, " test"]
 
 
 def strongest(x: Figures, positive: Labels, k: int) -> Int[np.ndarray, " k"]:
@@ -35,7 +37,7 @@ def mean_difference(x: Figures, positive: Labels) -> Float[Tensor, " column"]:
     return x[mask].mean(dim=0) - x[~mask].mean(dim=0)
 
 
-def right(train: Figures, train_labels: Labels, test: Figures, test_labels: Labels) -> Labels:
+def right(train: Figures, train_labels: Labels, test: TestFigures, test_labels: TestLabels) -> TestLabels:
     """Whether the regression fitted on `train` is right about each text of `test`.
 
     Raises SparringError for figures that are not finite: a text without tokens has no mean.
@@ -46,16 +48,20 @@ def right(train: Figures, train_labels: Labels, test: Figures, test_labels: Labe
 
 
 def on_columns(
-    train: Figures, train_labels: Labels, test: Figures, test_labels: Labels, columns: Int[np.ndarray, " k"]
-) -> Labels:
+    train: Figures, train_labels: Labels, test: TestFigures, test_labels: TestLabels, columns: Int[np.ndarray, " k"]
+) -> TestLabels:
     """The same on some columns alone, in ascending order (the fit depends on the order in its last bits)."""
     some = np.sort(columns)
     return right(train[:, some], train_labels, test[:, some], test_labels)
 
 
 def along(
-    direction: Float[Tensor, " column"], train: Figures, train_labels: Labels, test: Figures, test_labels: Labels
-) -> Labels:
+    direction: Float[Tensor, " column"],
+    train: Figures,
+    train_labels: Labels,
+    test: TestFigures,
+    test_labels: TestLabels,
+) -> TestLabels:
     """The same on one number a text, its place along `direction`, in units of the training texts' spread."""
     a, b = train @ direction, test @ direction
     middle, spread = a.mean(), a.std().clamp(min=torch.finfo(a.dtype).tiny)

@@ -56,6 +56,7 @@ def sparse_probing(arm: Arm, adapter: Path, task: Path, task_rows: Path, *, plan
     with TaskRows(task_rows) as rows:
         ours, theirs = _means(rows, arm, adapter, len(texts.texts))
         bags = bags_of(rows.tokens, rows.text)
+    means = _check_means(arm, ours, theirs)
     contrasts = draw_contrasts(texts, seed=plan.seed)
     measured, chosen = measure(ours.latents, ours.rows, contrasts, ks=plan.ks)
     measured["bag_of_words"] = [Answers(one.test.texts, words_right(bags, one)) for one in contrasts]
@@ -70,7 +71,7 @@ def sparse_probing(arm: Arm, adapter: Path, task: Path, task_rows: Path, *, plan
         "ours": figures,
         "differences": differences(measured, resamples=plan.resamples, seed=plan.seed),
         "latents": chosen,
-        "agreement": check_agreement(arm, bench, figures, plan.ks) | {"means": _check_means(arm, ours, theirs)},
+        "agreement": check_agreement(arm, bench, figures, plan.ks) | {"means": means},
         "not_alike": {"sae_all": _NOT_ALIKE, "residual_all": _NOT_ALIKE},
         "plan": asdict(plan),
         "versions": upstream.versions(),
