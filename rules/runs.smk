@@ -1,6 +1,23 @@
 # Needs: the results that a run of the study reads (sparring/registry/files.py).
-# Gives: results/runs/{run}.json, one run with its figures, provenance and status; results/registry.{json,parquet,md}, a
+# Gives: results/memory/{memory}.json, whether a model fits on a card; results/runs/{run}.json, one run with its figures, provenance and status; results/registry.{json,parquet,md}, a
 # query over all run results in the store. It makes no run anew but those that are there, or asked for with it.
+
+
+rule memory:
+    output:
+        result="results/memory/{memory}.json",
+    log:
+        "logs/memory-{memory}.log",
+    benchmark:
+        "results/benchmarks/memory-{memory}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.memory(w.memory),
+    message:
+        "Does {wildcards.memory} fit on its card?"
+    script:
+        "../workflow/scripts/memory.py"
 
 
 rule study_run:

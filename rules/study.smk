@@ -15,3 +15,7 @@ study, specs = open_study(config, workflow)
 wildcard_constraints:
     arm="|".join(study.arms),
     run=RUN_NAME,
+    task="|".join(study.tasks) or "(?!)",  # without tasks nothing is called one
+    feature_set="|".join(study.feature_sets) or "(?!)",
+    steering="|".join(study.steering) or "(?!)",
+    memory="|".join(study.memory) or "(?!)",

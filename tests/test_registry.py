@@ -13,9 +13,9 @@ from sparring.cli import main
 from sparring.errors import SparringError
 from sparring.memo import Action, remember
 from sparring.registry.failed import keep_failed
+from sparring.registry.figure import figure
 from sparring.registry.kept import registry
 from sparring.registry.keys import RULE, job_keys, run_keys
-from sparring.registry.measures import figure
 from sparring.registry.plan import RunPlan
 from sparring.registry.provenance import git_revision, spent, upstream
 from sparring.registry.result import finished, judged

@@ -94,6 +94,18 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "revision 'main' is not a commit",
     ),
     "split without tokens": (lambda c: c["tokens"].update(evaluation=0), "'evaluation' has no tokens"),
+    "unknown key of a task": (lambda c: c["tasks"]["bbc"].update(trian=3), "unknown key 'tasks.bbc.trian'.*'train'"),
+    "half a text": (lambda c: c["tasks"]["bbc"].update(train=3), "a task's train is 3: it must be a multiple of 2"),
+    "folders with a column": (lambda c: c["tasks"]["bbc"].update(label="topic"), "classes from folders; take `label`"),
+    "no class column": (lambda c: c["tasks"]["bbc"].update(format="csv"), "format csv needs `label`"),
+    "one class": (lambda c: c["tasks"]["bbc"].update(labels=["tech"]), "labels .'tech'.: name at least two"),
+    "a task that is not there": (
+        lambda c: c["tasks"]["bbc"].update(source={"uri": "path:nowhere"}),
+        "tasks.bbc.source.uri: 'path:nowhere' is not there",
+    ),
+    "no k": (lambda c: c["probing"].update(ks=[]), "probing.ks is ..: name at least one"),
+    "k of nothing": (lambda c: c["probing"].update(ks=[0]), "probing.ks.0 is 0; input should be greater"),
+    "more than all latents": (lambda c: c["probing"].update(ks=[1, 10**6]), "probing.ks: 1000000 is more than the"),
     "unknown metric": (lambda c: c["test"].update(primary="fuz"), "fuz"),
 }
 

@@ -17,7 +17,7 @@ from sparring.errors import SparringError
 from sparring.sources.source import Source
 from sparring.token_file import SPLITS, read_tokens
 from sparring.tokenizer import load_tokenizer
-from sparring.tokens import TokenPlan, _Cutter, split_of, tokenize
+from sparring.tokens import Cutter, TokenPlan, split_of, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_special_tokens_in_a_text_are_masked_and_kept(subjects, tmp_path):
 
 @pytest.mark.parametrize(("length", "chunks"), [(31, 0), (32, 1), (63, 1), (64, 1), (95, 1), (96, 2), (128, 2)])
 def test_a_last_chunk_is_kept_from_32_tokens_on(subjects, length, chunks):
-    tokens, counted = _Cutter(load_tokenizer(subjects[False]), 64).rows([7] * length)
+    tokens, counted = Cutter(load_tokenizer(subjects[False]), 64).rows([7] * length)
     assert tokens.shape == counted.shape == (chunks, 64)
     assert counted.sum() == (tokens == 7).sum() - chunks  # all but position 0 of each
 

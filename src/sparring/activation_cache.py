@@ -97,6 +97,11 @@ class ActivationCache:
         """All rows of one site at once, float32; for data that fit into memory."""
         return next(self.blocks(split, (site,), self.rows(split)))[site]
 
+    def span(self, split: str, site: str, rows: slice) -> Float[Tensor, "rows d"]:
+        """Some consecutive rows of one site, float32."""
+        stored = torch.from_numpy(self.stored(split, site)[rows])
+        return stored.view(torch.bfloat16).float() if self._half[site] else stored
+
     def stored(self, split: str, site: str) -> Any:
         """The HDF5 data set of a site, as it lies in its file (`.file.filename`)."""
         self.d(site)

@@ -33,7 +33,9 @@ def prepare_corpus(source: Source, *, format: str, out: Path, column: str = "tex
         raise SparringError(f"corpus format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=out) as scratch:
         found = fetch(source, kind="dataset", scratch=Path(scratch))
-        rows = [row for name, data in _files(found, suffix=f".{format}") for row in _rows(name, data, format, column)]
+        rows = [
+            row for name, data in read_files(found, suffix=f".{format}") for row in _rows(name, data, format, column)
+        ]
     first: dict[str, str] = {}
     for identity, text in rows:
         if text.strip():
@@ -49,7 +51,7 @@ def prepare_corpus(source: Source, *, format: str, out: Path, column: str = "tex
     }
 
 
-def _files(path: Path, *, suffix: str) -> Iterator[tuple[str, bytes]]:
+def read_files(path: Path, *, suffix: str) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of each file of a file, folder or zip that ends in `suffix`, in the order of the names."""
     if path.is_dir():
         for child in sorted(path.rglob("*")):
@@ -68,9 +70,9 @@ def _files(path: Path, *, suffix: str) -> Iterator[tuple[str, bytes]]:
 def _rows(name: str, data: bytes, format: str, column: str) -> Iterator[tuple[str, str]]:
     """(id, text) of each document in one file; the id is the row's own `id` or `*_id`, else the file's name and row."""
     if format == "txt":
-        yield name, _utf8(name, data)
+        yield name, read_utf8(name, data)
         return
-    for number, row in enumerate(_records(name, data, format)):
+    for number, row in enumerate(read_records(name, data, format)):
         if column not in row:
             raise SparringError(f"corpus file {name}: no column {column!r}; it has {', '.join(map(str, row))}")
         text = row[column] or ""
@@ -80,7 +82,8 @@ def _rows(name: str, data: bytes, format: str, column: str) -> Iterator[tuple[st
         yield str(named) if named is not None else f"{name}:{number}", text
 
 
-def _records(name: str, data: bytes, format: str) -> Iterator[dict[str, Any]]:
+def read_records(name: str, data: bytes, format: str) -> Iterator[dict[str, Any]]:
+    """The rows of one csv, jsonl or parquet file, as {column: value}."""
     if format == "parquet":
         try:
             file = pq.ParquetFile(io.BytesIO(data))
@@ -89,12 +92,12 @@ def _records(name: str, data: bytes, format: str) -> Iterator[dict[str, Any]]:
         for batch in file.iter_batches():
             yield from batch.to_pylist()
     elif format == "jsonl":
-        for number, line in enumerate(_utf8(name, data).split("\n")):
+        for number, line in enumerate(read_utf8(name, data).split("\n")):
             if line.strip():
                 yield _json_object(f"{name}:{number + 1}", line)
     else:
         csv.field_size_limit(sys.maxsize)  # a long article exceeds the default of 131,072 characters
-        yield from csv.DictReader(io.StringIO(_utf8(name, data), newline=""))
+        yield from csv.DictReader(io.StringIO(read_utf8(name, data), newline=""))
 
 
 def _json_object(where: str, line: str) -> dict[str, Any]:
@@ -107,7 +110,8 @@ def _json_object(where: str, line: str) -> dict[str, Any]:
     return row
 
 
-def _utf8(name: str, data: bytes) -> str:
+def read_utf8(name: str, data: bytes) -> str:
+    """The text of a file. Raises SparringError, naming the byte, where it is not UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -65,8 +65,9 @@ def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> st
 
 def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str, Any] | None:
     method = getattr(specs, rule, None)
-    if method is None or not set(wildcards.values()) <= specs.study.names:
-        return None  # of a study with other rules or arms: no target of this run
+    known = specs.study.wildcards
+    if method is None or any(value not in known.get(name, ()) for name, value in wildcards.items()):
+        return None  # of a study with other rules, arms or tasks: no target of this run
     taken = inspect.signature(method).parameters
     if not taken.keys() <= wildcards.keys():
         return None  # of an older graph

@@ -85,6 +85,30 @@ class Specs:
         """Hold that class against the coder."""
         return self._spec("encode_fidelity", split=self.study.evaluate_on)
 
+    def task(self, task: str) -> dict[str, Any]:
+        """Fetch and split labelled texts."""
+        values = asdict(self.study.tasks[task])
+        del values["context"]  # how much of a text is run is not what it is
+        return self._spec("task", **values)
+
+    def task_rows(self, task: str) -> dict[str, Any]:
+        """Capture every site on the texts of a task."""
+        kept, context = self.study.activations, self.study.tasks[task].context
+        return self._spec(
+            "task_rows", sites=list(self.study.sites), context=context, dtype=kept.dtype, batch=kept.batch
+        )
+
+    def saebench(self, arm: str) -> dict[str, Any]:
+        """Probe one coder on one task, by sae_bench and by us."""
+        return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))
+
+    def saebench_core(self, arm: str) -> dict[str, Any]:
+        """Measure one coder by sae_bench's core."""
+        study = self.study
+        return self._spec(
+            "saebench_core", arm=asdict(study.arm(arm)), split=study.evaluate_on, plan=asdict(study.recon)
+        )
+
     def windows(self) -> dict[str, Any]:
         """Embed the windows of the scorer pool."""
         draw, score = self.study.draw, self.study.score
@@ -163,6 +187,23 @@ class Specs:
         """Compare two arms."""
         study = self.study
         return self._spec("headtohead", compare=study.compare, replicates=study.replicates, plan=asdict(study.test))
+
+    def feature_sets(self, feature_set: str) -> dict[str, Any]:
+        """Hold one feature set against random ones."""
+        plan = self.study.feature_sets[feature_set]
+        return self._spec("feature_sets", plan=asdict(plan), probing=asdict(self.study.probing))
+
+    def steering(self, steering: str) -> dict[str, Any]:
+        """Steer along one coder's latent."""
+        study = self.study
+        scorer = {"layer": study.score.layer, "batch": study.score.batch}
+        return self._spec(
+            "steering", plan=asdict(study.steering[steering]), probing=asdict(study.probing), scorer=scorer
+        )
+
+    def memory(self, memory: str) -> dict[str, Any]:
+        """Say whether a model fits on a card."""
+        return self._spec("memory", plan=asdict(self.study.memory[memory]))
 
     def study_run(self, run: str) -> dict[str, Any]:
         """Report one run."""

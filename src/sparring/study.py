@@ -5,7 +5,7 @@ would be right. Nothing heavy is imported: a study is read each time the Snakefi
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,10 +16,14 @@ from pydantic.dataclasses import dataclass
 from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Recipe
 from sparring.errors import SparringError
+from sparring.feature_sets.plan import FeatureSetPlan
+from sparring.memory.plan import MemoryPlan
+from sparring.probing.plan import ProbingPlan, Task
 from sparring.recon_plan import ReconPlan
-from sparring.registry.plan import RUN_NAME, RunPlan
+from sparring.registry.plan import NAMED, RUN_NAME, RunPlan
 from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
+from sparring.steering.plan import SteeringPlan
 from sparring.study_errors import line
 from sparring.study_keys import STRICT, CachePlan, CoderConfig, Corpus, Llm, Scorer, Subject
 from sparring.testplan import TestPlan
@@ -51,8 +55,13 @@ class Study:
     seeds: list[int] = field(default_factory=list)
     protocol: Literal["strict", "delphi"] = "strict"
     llm: Llm | None = None
+    feature_sets: dict[Annotated[str, Field(pattern=_ARM_NAME)], FeatureSetPlan] = field(default_factory=dict)
+    steering: dict[Annotated[str, Field(pattern=_ARM_NAME)], SteeringPlan] = field(default_factory=dict)
+    memory: dict[Annotated[str, Field(pattern=_ARM_NAME)], MemoryPlan] = field(default_factory=dict)
     name: str = "study"
     runs: dict[Annotated[str, Field(pattern=f"^{RUN_NAME}$")], RunPlan] = field(default_factory=dict)
+    tasks: dict[Annotated[str, Field(pattern=_ARM_NAME)], Task] = field(default_factory=dict)
+    probing: ProbingPlan = field(default_factory=ProbingPlan)
 
     def __post_init__(self) -> None:
         for arm in self.compare:
@@ -65,6 +74,10 @@ class Study:
                 f"draw.latents: {self.draw.latents} is more than the {self.recipe.width} latents of a coder; "
                 "lower draw.latents or raise recipe.width"
             )
+        if max(self.probing.ks) > self.recipe.width:
+            raise SparringError(
+                f"probing.ks: {max(self.probing.ks)} is more than the {self.recipe.width} latents there are"
+            )
         if getattr(self.tokens, self.evaluate_on) == 0:
             raise SparringError(f"evaluate_on: {self.evaluate_on!r} has no tokens; raise tokens.{self.evaluate_on}")
         for key, source in (
@@ -72,6 +85,7 @@ class Study:
             ("corpus", self.corpus.source),
             ("scorer", self.scorer.source),
             *((f"llm.sources.{i}", source) for i, source in enumerate(self.llm.sources if self.llm else [])),
+            *((f"tasks.{name}", task.source) for name, task in self.tasks.items()),
         ):
             if source.scheme == "path" and not os.access(source.name, os.R_OK):
                 raise SparringError(
@@ -88,15 +102,29 @@ class Study:
             raise SparringError(f"coders: {taken[0]!r} is the name of a {made[taken[0]]}; call it something else")
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
+        self._check_named("feature_sets", {name: (one.task, one.arms) for name, one in self.feature_sets.items()})
+        self._check_named("steering", {name: (one.task, [one.arm]) for name, one in self.steering.items()})
         for run, plan in self.runs.items():
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:
                 raise SparringError(f"runs.{run}.arms: {unknown[0]!r} is not among {', '.join(self.arms)}")
+            for measure in plan.measures:
+                if measure in NAMED and plan.on not in (names := getattr(self, NAMED[measure])):
+                    known = ", ".join(names) or "none"
+                    raise SparringError(f"runs.{run}.on: {plan.on!r} is not among {NAMED[measure]} ({known})")
             if plan.superseded_by is not None and plan.superseded_by not in self.runs:
                 raise SparringError(f"runs.{run}.superseded_by: {plan.superseded_by!r} is no run of this study")
         config = self._config()
         for name in self.coders:
             for site in (self.arm(name).read_site, self.arm(name).write_site):
                 check_site(site, config)
+
+    def _check_named(self, key: str, named: Mapping[str, tuple[str, list[str]]]) -> None:
+        for name, (task, arms) in named.items():
+            if task not in self.tasks:
+                known = ", ".join(self.tasks) or "none"
+                raise SparringError(f"{key}.{name}.task: {task!r} is not among tasks ({known})")
+            if unknown := [arm for arm in arms if arm not in self.arms]:
+                raise SparringError(f"{key}.{name}: {unknown[0]!r} is not among {', '.join(self.arms)}")
 
     def _config(self) -> dict[str, Any]:
         if self.subject.source.scheme != "path":
@@ -134,9 +162,16 @@ class Study:
         return list(dict.fromkeys([*self.coders, *self.scored, *self.smoke]))
 
     @property
-    def names(self) -> set[str]:
-        """Whatever a wildcard of the graph can be."""
-        return {*self.arms, *self.runs}
+    def wildcards(self) -> dict[str, Collection[str]]:
+        """What each wildcard of the graph can be."""
+        return {
+            "arm": self.arms,
+            "task": self.tasks,
+            "feature_set": self.feature_sets,
+            "steering": self.steering,
+            "memory": self.memory,
+            "run": self.runs,
+        }
 
     def recipe_of(self, name: str) -> Recipe:
         """The recipe of the arm called `name`: a further coder has a seed of its own, a smoke run few steps."""

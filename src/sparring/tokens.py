@@ -63,9 +63,9 @@ def tokenize(subject: Path, corpus: Path, *, plan: TokenPlan, out: Path) -> dict
     from sparring.tokenizer import load_tokenizer, subject_config  # transformers; a study needs the plan alone
 
     tokenizer = load_tokenizer(subject)
-    _check_fit(subject_config(subject), plan.context)
+    check_fit(subject_config(subject), plan.context)
     texts = read_documents(corpus)
-    cutter = _Cutter(tokenizer, plan.context)
+    cutter = Cutter(tokenizer, plan.context)
     order: dict[str, list[tuple[float, int]]] = {split: [] for split in SPLITS}
     for document, text in enumerate(texts):
         split, u = split_of(text, seed=plan.seed)
@@ -94,14 +94,15 @@ def tokenize(subject: Path, corpus: Path, *, plan: TokenPlan, out: Path) -> dict
     return meta
 
 
-def _check_fit(config: dict[str, Any], context: int) -> None:
+def check_fit(config: dict[str, Any], context: int) -> None:
+    """Raises SparringError for a context that the model of `config` has no positions for."""
     longest = config.get("max_position_embeddings", config.get("n_positions"))
     if isinstance(longest, int) and context > longest:
         raise SparringError(f"tokens: context {context} is longer than the model's {longest} positions; lower it")
 
 
 def _take(
-    cutter: "_Cutter", texts: list[str], documents: list[int], *, split: str, budget: int
+    cutter: "Cutter", texts: list[str], documents: list[int], *, split: str, budget: int
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """{document: (tokens, counted)} for the first documents that together reach the budget of counted tokens."""
     chosen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -118,7 +119,7 @@ def _take(
     )
 
 
-class _Cutter:
+class Cutter:
     """Cuts documents into rows of token ids and their counted marks."""
 
     def __init__(self, tokenizer: Any, context: int) -> None:
@@ -130,6 +131,7 @@ class _Cutter:
         )
         spare = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
         self._pad = next(token for token in spare if token is not None)
+        self._room = context - (self.bos is not None)  # tokens of the text in a sequence
         self._special = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
 
     def cut(self, texts: list[str], documents: list[int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -142,12 +144,19 @@ class _Cutter:
                 if len(tokens):
                     yield document, tokens, counted
 
-    def rows(self, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """(tokens int32 [chunk, context], counted uint8 [chunk, context]) of one document's ids."""
+    def beginning(self, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(tokens int32 [1, context], counted uint8 [1, context]) of as much of a text as one sequence holds."""
+        return self.rows(ids[: self._room], least=0)
+
+    def rows(self, ids: list[int], *, least: int = _MIN_CHUNK) -> tuple[np.ndarray, np.ndarray]:
+        """(tokens int32 [chunk, context], counted uint8 [chunk, context]) of one document's ids.
+
+        A chunk of fewer than `least` tokens is dropped.
+        """
         prefix = [] if self.bos is None else [self.bos]
-        room = self._context - len(prefix)
-        chunks = [ids[start : start + room] for start in range(0, len(ids), room)]
-        chunks = [chunk for chunk in chunks if len(chunk) >= min(_MIN_CHUNK, room)]
+        room = self._room
+        chunks = [ids[start : start + room] for start in range(0, max(len(ids), 1), room)]
+        chunks = [chunk for chunk in chunks if len(chunk) >= min(least, room)]
         tokens = np.full((len(chunks), self._context), self._pad, dtype=np.int32)
         counted = np.zeros((len(chunks), self._context), dtype=np.uint8)
         for row, chunk in enumerate(chunks):

@@ -69,6 +69,11 @@ class Coder:
         """Latents a row kept by TopK."""
         return int(self.weights.cfg.k)
 
+    @property
+    def decoder(self) -> Float[Tensor, "latents d"]:
+        """What each latent adds to the output for a value of 1."""
+        return self.weights.W_dec.detach()
+
     @torch.no_grad()
     def reconstruct(self, x: Float[Tensor, "rows d"]) -> Reconstruction:
         """Prediction of the write site from rows of the read site, with the latents used; the skip is included."""

@@ -1,4 +1,4 @@
-"""The feature-set stage: sets of several sizes, their random twins, the gap with its interval, the build-up by depth."""
+"""The feature-set stage: sets of several sizes, their random twins, the gap between them, the build-up by depth."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

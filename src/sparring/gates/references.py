@@ -46,13 +46,18 @@ def from_hugging_face(model: Any, site: Site, ids: Int[Tensor, " position"]) -> 
     return seen["block"][0] if site.layer == n_layers(config) - 1 else hidden[site.layer + 1][0]
 
 
+def boot_bridge(folder: str, model: Any) -> Any:
+    """`model` under TransformerLens; `folder` holds its config and tokenizer."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    return TransformerBridge.boot_transformers(folder, hf_model=model, device=str(model.device))
+
+
 class Lens:
     """The same weights under TransformerLens (its TransformerBridge, which takes any family)."""
 
     def __init__(self, folder: str, model: Any) -> None:
-        from transformer_lens.model_bridge import TransformerBridge
-
-        self._bridge = TransformerBridge.boot_transformers(folder, hf_model=model, device=str(model.device))
+        self._bridge = boot_bridge(folder, model)
 
     def read(self, site: Site, ids: Int[Tensor, " position"]) -> Rows:
         """The rows of `site`."""

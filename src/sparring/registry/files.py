@@ -15,6 +15,11 @@ _FILES: Mapping[Measure, Mapping[str, str]] = {
     "smoke": {"recon": "results/recon/{arm}.json"},
     "recon": {"recon": "results/recon/{arm}.json", "parity": "results/gates/hook_parity/{arm}.json"},
     "autointerp": {"draw": "results/draws/{arm}.json"},
+    "saebench": {"saebench": "results/saebench/{on}/{arm}.json", "gate": "results/gates/encode_fidelity/{arm}.json"},
+    "probing": {"saebench": "results/saebench/{on}/{arm}.json"},
+    "feature_sets": {"feature_sets": "results/feature_sets/{on}.json"},
+    "steering": {"steering": "results/steering/{on}.json"},
+    "memory": {"memory": "results/memory/{on}.json"},
     "headtohead": {"headtohead": "results/headtohead_autointerp.json"},
 }
 _ALWAYS = {"activations": "results/activations.json", "coder": "results/coders/{arm}.json"}
@@ -22,15 +27,15 @@ _ALWAYS = {"activations": "results/activations.json", "coder": "results/coders/{
 
 def run_files(plan: RunPlan, *, scores: str) -> dict[tuple[str, str], str]:
     """{(kind, arm): path} of what the run reads, in a fixed order; `scores` is where the study's scores lie ({arm})."""
-    kinds = dict(_ALWAYS)
+    kinds = dict(_ALWAYS) if plan.arms else {}
     for measure in plan.measures:
         kinds |= _FILES[measure]
     if "autointerp" in plan.measures:
         kinds["scores"] = scores
     return {
-        (kind, arm if "{arm}" in path else ANY): path.format(arm=arm)
+        (kind, arm if "{arm}" in path else ANY): path.format(arm=arm, on=plan.on)
         for kind, path in kinds.items()
-        for arm in plan.arms
+        for arm in plan.arms or (ANY,)
     }
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run, read off the results of its jobs: {name: {"value", "ci95", "n"}}, and what is doubtful in them.
+"""The figures of a run, read off the results of its jobs, and what is doubtful in them.
 
 A run of one arm names a figure as the published rows do (`variance_explained`); of several, with the arm before it
 (`sae.variance_explained`). A doubt is a sentence: the comparison could not be decided, or the instrument is too weak.
@@ -11,6 +11,8 @@ from typing import Any
 from sparring.comparable import ArmInputs
 from sparring.instrument import instrument_check
 from sparring.limits import instrument_limits
+from sparring.registry import labelled
+from sparring.registry.figure import Figures, Found, figure
 from sparring.registry.files import RunInputs
 from sparring.registry.plan import Measure
 from sparring.stats.bootstrap import bootstrap_mean
@@ -18,32 +20,24 @@ from sparring.stats.power import minimum_detectable_effect
 from sparring.testplan import METRICS, TestPlan
 from sparring.verdict import LIMITED, NOT_COMPARABLE, UNDECIDED
 
-Figures = dict[str, dict[str, Any]]
-Found = tuple[Figures, list[str]]
-
 
 def measured(measure: Measure, inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """(figures, doubts) of one measure of one arm."""
+    """What one measure found of one arm (of all arms together, for those of WHOLE)."""
     return _MEASURES[measure](inputs, arm, test)
-
-
-def figure(value: float | None, ci95: Any = None, n: int | None = None) -> dict[str, Any]:
-    """One figure as every run writes it; None where it could not be measured."""
-    return {"value": value, "ci95": None if ci95 is None else list(ci95), "n": n}
 
 
 def _train(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     meta = inputs.meta("coder", arm)
     summary = meta.get("training") or {}
-    return {f"training.{name}": figure(value) for name, value in summary.items() if _number(value)}, []
+    return Found({f"training.{name}": figure(value) for name, value in summary.items() if _number(value)})
 
 
 def _smoke(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     training = json.loads((inputs.folder("coder", arm, only="training.json") / "training.json").read_bytes())
     (_, _, first), (steps, _, final) = training["curve"][0], training["curve"][-1]
-    doubts = [] if final < first else [f"{arm}: the loss (FVU) did not fall: {first:.3f}, then {final:.3f}."]
+    failed = [] if final < first else [f"{arm}: the loss (FVU) did not fall: {first:.3f}, then {final:.3f}."]
     figures = {"steps": figure(steps), "first_fvu": figure(first), "final_fvu": figure(final)}
-    return figures | _recon(inputs, arm, test)[0], doubts
+    return Found(figures | _recon(inputs, arm, test).figures, failures=failed)
 
 
 def _recon(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
@@ -61,7 +55,7 @@ def _recon(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     }
     if found["affine_floor"] is not None:
         figures["affine_floor"] = figure(found["affine_floor"], n=rows)
-    return figures, []
+    return Found(figures)
 
 
 def _autointerp(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
@@ -88,7 +82,7 @@ def _autointerp(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
             {"metrics": {metric: {"mde": minimum_detectable_effect(sd, n, sd, n)}}, "instrument": check}, metric
         )
         doubts += limits if metric == test.primary else []
-    return figures, doubts
+    return Found(figures, doubts)
 
 
 def _headtohead(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
@@ -100,7 +94,15 @@ def _headtohead(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
         for metric, of in found["metrics"].items()
     }
     undecided = found["verdict"] in (UNDECIDED, LIMITED, NOT_COMPARABLE)
-    return figures, [f"Verdict: {found['verdict']}. {found['reasons'][0]}"] if undecided else []
+    return Found(figures, [f"Verdict: {found['verdict']}. {found['reasons'][0]}"] if undecided else [])
+
+
+def _memory(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    found = json.loads(inputs.file("memory").read_bytes())
+    names = ("needed_gib", "free_gib", "headroom_gib")
+    said = f"It needs {found['needed_gib']:.2f} GiB where {found['free_gib']:.2f} are free"
+    failed = [] if found["fits"] else [f"{said}; what would fit: {', or '.join(found['would_fit'])}."]
+    return Found({name: figure(found[name]) for name in names}, failures=failed)
 
 
 def _number(value: Any) -> bool:
@@ -113,4 +115,9 @@ _MEASURES: Mapping[Measure, Callable[[RunInputs, str, TestPlan], Found]] = {
     "recon": _recon,
     "autointerp": _autointerp,
     "headtohead": _headtohead,
+    "saebench": labelled.saebench,
+    "probing": labelled.probing,
+    "feature_sets": labelled.feature_sets,
+    "steering": labelled.steering,
+    "memory": _memory,
 }

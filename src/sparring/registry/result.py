@@ -1,7 +1,7 @@
 """results/runs/RUN.json: the figures of one run with all that they rest on, held against its schema."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,10 @@ import jsonschema
 
 from sparring.canonical import rounded
 from sparring.job import Job
-from sparring.registry.files import RunInputs
-from sparring.registry.measures import Figures, measured
-from sparring.registry.plan import FAILED, INCONCLUSIVE, NOVEL, REPRODUCED, RunPlan
+from sparring.registry.figure import Figures
+from sparring.registry.files import ANY, RunInputs
+from sparring.registry.measures import measured
+from sparring.registry.plan import FAILED, INCONCLUSIVE, NOVEL, REPRODUCED, WHOLE, RunPlan
 from sparring.registry.provenance import digests, git_revision, spent, upstream
 from sparring.testplan import TestPlan
 
@@ -26,15 +27,17 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
     inputs = RunInputs.of(job)
     figures: Figures = {}
     doubts: list[str] = []
-    for arm in plan.arms:
-        for measure in plan.measures:
-            found, doubtful = measured(measure, inputs, arm, test)
-            prefix = f"{arm}." if len(plan.arms) > 1 and measure != "headtohead" else ""
-            figures |= {prefix + name: value for name, value in found.items()}
-            doubts += [doubt for doubt in doubtful if doubt not in doubts]
+    failures: list[str] = []
+    for measure in plan.measures:
+        for arm in plan.arms[:1] or [ANY] if measure in WHOLE else plan.arms:
+            found = measured(measure, inputs, arm, test)
+            prefix = f"{arm}." if len(plan.arms) > 1 and measure not in WHOLE else ""
+            figures |= {prefix + name: value for name, value in found.figures.items()}
+            doubts += [doubt for doubt in found.doubts if doubt not in doubts]
+            failures += found.failures
     jobs = upstream(sorted(str(path) for path in job.files()), job.store)
     specs = {name: one["record"]["action"]["spec"] for name, one in jobs.items()}
-    status, reasons = judged(plan, figures, doubts)
+    status, reasons = judged(plan, figures, doubts, failures)
     return finished(
         job.spec,
         plan,
@@ -43,18 +46,22 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
         reasons=reasons,
         figures=rounded(figures),
         coders=[_coder(inputs, arm) for arm in plan.arms],
-        tokens=dict(inputs.meta("activations")["rows"]),
+        tokens=dict(inputs.meta("activations")["rows"]) if plan.arms else {},
         jobs={name: {"action": one["key"], "code": specs[name]["code"]} for name, one in jobs.items()},
         digests=digests(specs),
         spent=spent(jobs),
     )
 
 
-def judged(plan: RunPlan, figures: Figures, doubts: list[str]) -> tuple[str, list[str]]:
-    """(status, reasons): what is in doubt is inconclusive; a figure outside its expected range failed, inside it is
+def judged(
+    plan: RunPlan, figures: Figures, doubts: Sequence[str] = (), failures: Sequence[str] = ()
+) -> tuple[str, list[str]]:
+    """(status, reasons): what failed failed; what is in doubt is inconclusive; a figure outside its expected range failed, inside it is
     reproduced; without a range the run is novel."""
+    if failures:
+        return FAILED, [*failures]
     if doubts:
-        return INCONCLUSIVE, doubts
+        return INCONCLUSIVE, [*doubts]
     outside = []
     for name, (low, high) in plan.expected.items():
         value = figures[name]["value"] if name in figures else None

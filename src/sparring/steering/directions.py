@@ -27,7 +27,7 @@ def directions(
     seed: int,
 ) -> dict[str, Direction]:
     """{"latent", "difference_of_means", "random"}: the decoder row of the latent that is most above the others' mean in
-    the class, the difference of the rows' class means, and a Gaussian one. latents, rows: means over each text's tokens.
+    the class, the difference of the rows' class means, a Gaussian one. latents, rows: means over each text's tokens.
 
     Raises SparringError where no latent is higher in the class, or a direction has no length.
     """

@@ -1,0 +1,158 @@
+# Needs: the subject model, labelled texts (the study's `tasks`), tokens, a coder as sae_lens has it, and the gate on that.
+# Gives, for each task: results/tasks/{task}.json, its texts, split into train and test; results/task_rows/{task}.json, their
+# activations at every site; and for each arm results/saebench/{task}/{arm}.json, SAEBench's sparse probing by its own code,
+# ours on the same texts, and the baselines; and results/saebench_core/{arm}.json, SAEBench's core on evaluated sequences.
+
+
+rule task:
+    input:
+        source=lambda w: specs.local_files(study.tasks[w.task].source),
+    output:
+        manifest="results/tasks/{task}.json",
+    log:
+        "logs/task-{task}.log",
+    benchmark:
+        "results/benchmarks/task-{task}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.task(w.task),
+    message:
+        "Labelled texts {params.spec[source][uri]}"
+    script:
+        "../workflow/scripts/task.py"
+
+
+rule task_rows:
+    input:
+        subject=rules.subject.output.manifest,
+        task=rules.task.output.manifest,
+    output:
+        manifest="results/task_rows/{task}.json",
+    log:
+        "logs/task_rows-{task}.log",
+    benchmark:
+        "results/benchmarks/task_rows-{task}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.task_rows(w.task),
+    message:
+        "Activations of the texts of {wildcards.task} in one forward pass"
+    script:
+        "../workflow/scripts/task_rows.py"
+
+
+rule saebench:
+    input:
+        task=rules.task.output.manifest,
+        task_rows=rules.task_rows.output.manifest,
+        sae_lens=rules.to_sae_lens.output.manifest,
+        gate=rules.encode_fidelity.output.result,
+    output:
+        result="results/saebench/{task}/{arm}.json",
+    log:
+        "logs/saebench-{task}-{arm}.log",
+    benchmark:
+        "results/benchmarks/saebench-{task}-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.saebench(w.arm),
+    message:
+        "Sparse probing of {wildcards.arm} on {wildcards.task}"
+    script:
+        "../workflow/scripts/saebench.py"
+
+
+rule saebench_core:
+    input:
+        subject=rules.subject.output.manifest,
+        tokens=rules.tokens.output.manifest,
+        sae_lens=rules.to_sae_lens.output.manifest,
+        gate=rules.encode_fidelity.output.result,
+    output:
+        result="results/saebench_core/{arm}.json",
+    log:
+        "logs/saebench_core-{arm}.log",
+    benchmark:
+        "results/benchmarks/saebench_core-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.saebench_core(w.arm),
+    message:
+        "SAEBench's core on {wildcards.arm}"
+    script:
+        "../workflow/scripts/saebench_core.py"
+
+
+rule feature_sets:
+    input:
+        task=lambda w: expand(
+            rules.task.output.manifest, task=study.feature_sets[w.feature_set].task
+        ),
+        task_rows=lambda w: expand(
+            rules.task_rows.output.manifest,
+            task=study.feature_sets[w.feature_set].task,
+        ),
+        coder=lambda w: expand(
+            rules.coder.output.manifest, arm=study.feature_sets[w.feature_set].arms
+        ),
+    output:
+        result="results/feature_sets/{feature_set}.json",
+    log:
+        "logs/feature_sets-{feature_set}.log",
+    benchmark:
+        "results/benchmarks/feature_sets-{feature_set}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.feature_sets(w.feature_set),
+    message:
+        "Feature set {wildcards.feature_set} against random ones"
+    script:
+        "../workflow/scripts/feature_sets.py"
+
+
+rule steering:
+    input:
+        subject=rules.subject.output.manifest,
+        scorer=rules.scorer.output.manifest,
+        task=lambda w: expand(
+            rules.task.output.manifest, task=study.steering[w.steering].task
+        ),
+        task_rows=lambda w: expand(
+            rules.task_rows.output.manifest, task=study.steering[w.steering].task
+        ),
+        coder=lambda w: expand(
+            rules.coder.output.manifest, arm=study.steering[w.steering].arm
+        ),
+    output:
+        result="results/steering/{steering}.json",
+    log:
+        "logs/steering-{steering}.log",
+    benchmark:
+        "results/benchmarks/steering-{steering}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.steering(w.steering),
+    message:
+        "Steering {wildcards.steering}"
+    script:
+        "../workflow/scripts/steering.py"

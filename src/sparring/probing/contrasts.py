@@ -1,0 +1,57 @@
+"""Each class against the others: which texts a probe is trained and tested on.
+
+sae_bench's rule (probe_training.prepare_probe_data): all texts of the class, as many others, the other classes in equal
+shares, all in a random order. The draws are those that sae_bench makes after `torch.manual_seed(seed)`, so that both
+look at the same texts in the same order.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sparring.probing.task import LabelledTexts
+
+Numbers = np.ndarray
+
+
+class Examples(NamedTuple):
+    """int64 [example]: numbers of texts, and bool [example]: whether each is of the class."""
+
+    texts: Numbers
+    positive: np.ndarray
+
+
+class Contrast(NamedTuple):
+    """One class against the others."""
+
+    label: str
+    train: Examples
+    test: Examples
+
+
+def draw_contrasts(task: LabelledTexts, *, seed: int) -> list[Contrast]:
+    """One contrast a class, in the order of the classes."""
+    generator = torch.Generator().manual_seed(seed)
+    members = {split: {label: task.of(label, split) for label in task.classes} for split in ("train", "test")}
+    return [
+        Contrast(label, _draw(members["train"], label, generator), _draw(members["test"], label, generator))
+        for label in task.classes
+    ]
+
+
+def _draw(members: dict[str, Numbers], label: str, generator: torch.Generator) -> Examples:
+    positive = members[label]
+    others = [name for name in members if name != label]
+    each = math.ceil(len(positive) / len(others))
+    shares = [members[name][_shuffled(len(members[name]), generator)[:each]] for name in others]
+    negative = np.concatenate(shares)
+    negative = negative[_shuffled(len(negative), generator)[: len(positive)]]
+    texts = np.concatenate([positive, negative])
+    order = _shuffled(len(texts), generator)
+    return Examples(texts[order], (np.arange(len(texts)) < len(positive))[order])
+
+
+def _shuffled(size: int, generator: torch.Generator) -> Numbers:
+    return torch.randperm(size, generator=generator).numpy()

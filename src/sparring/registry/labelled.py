@@ -1,0 +1,68 @@
+"""The figures of a run that rests on labelled texts."""
+
+import json
+
+from sparring.registry.figure import Figures, Found, figure
+from sparring.registry.files import RunInputs
+from sparring.testplan import TestPlan
+from sparring.words import interval
+
+
+def saebench(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """SAEBench's accuracies, ours where they are not defined alike, the fair baselines, the adapter's fidelity."""
+    found, gate = (json.loads(inputs.file(kind, arm).read_bytes()) for kind in ("saebench", "gate"))
+    n = found["examples"]["test"]
+    figures: Figures = {}
+    for name, of in found["sae_bench"].items():
+        # Where both are defined alike they agree, so that our interval is theirs; the probe on all latents is not.
+        ci95 = None if name.endswith("_all") else found["ours"][name]["ci95"]
+        figures[name.replace("_all", "_full")] = figure(of["macro"], ci95, n)
+    for name, of in found["ours"].items():
+        if name not in found["sae_bench"] or name.endswith("_all"):
+            figures[f"ours_{name.replace('_all', '_full')}"] = figure(of["macro"], of["ci95"], n)
+    for check in gate["checks"]:
+        for name in ("jaccard", "cosine", "max_abs_diff"):
+            figures[f"fidelity_{name}_{check['rows']}"] = figure(check[name])
+    return Found(figures)
+
+
+def probing(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """A linear probe on all latents, on all coordinates, on a bag of words."""
+    found = json.loads(inputs.file("saebench", arm).read_bytes())
+    names = {"accuracy": "sae_all", "residual": "residual_all", "bag_of_words": "bag_of_words"}
+    ours, n = found["ours"], found["examples"]["test"]
+    return Found({name: figure(ours[of]["macro"], ours[of]["ci95"], n) for name, of in names.items()})
+
+
+def feature_sets(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """Each size of the set, its random twins, the gap between them, and the ceiling."""
+    found = json.loads(inputs.file("feature_sets").read_bytes())
+    figures: Figures = {"ceiling": figure(**found["ceiling"])}
+    for size, of in found["sizes"].items():
+        figures[f"top{size}"] = figure(**of["set"])
+        figures[f"random{size}"] = figure(of["random"]["value"], of["random"]["ci95"], of["random"]["n"])
+        figures[f"gap{size}"] = figure(**of["gap"])
+        if len(of["build_up"]) > 1:
+            figures |= {f"build_up{size}_{names}": figure(**one) for names, one in of["build_up"].items()}
+    return Found(figures)
+
+
+def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """The baseline, each way at the factor chosen for it, and the differences between them."""
+    found = json.loads(inputs.file("steering").read_bytes())
+    baseline = found["baseline"]
+    figures = {
+        "baseline_success": figure(baseline["success"], baseline["ci95"], baseline["n"]),
+        "baseline_ppl": figure(baseline["ppl"]),
+        "ppl_cap": figure(found["ppl_cap"]),
+    }
+    for name, best in found["best"].items():
+        figures[f"{name}_best_factor"] = figure(best["factor"])
+        figures[f"{name}_best_success"] = figure(best.get("success"), best.get("ci95"), best.get("n"))
+    doubts = list(found["degenerate"])
+    for name, of in found["differences"].items():
+        figures[f"diff {name}"] = figure(**of)
+        low, high = of["ci95"]
+        if name.endswith("difference_of_means") and low <= 0 <= high:
+            doubts.append(f"The interval of {name} includes 0: {of['value']:+.3f} {interval(of['ci95'])}.")
+    return Found(figures, doubts)

@@ -1,0 +1,50 @@
+"""A mean over classes of each class's accuracy, with an interval over texts.
+
+A text is an example of its own class and may be one among the others of another class: texts are resampled, and every
+example counts as often as its text was drawn, in all classes alike.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.stats.bootstrap import Interval, blocks, percentile_interval
+
+
+class Answers(NamedTuple):
+    """One class: the text of each example, and whether it was answered right."""
+
+    texts: NDArray[np.int64]
+    right: NDArray[np.bool_]
+
+
+def macro_accuracy(classes: Sequence[Answers]) -> float:
+    """Mean over classes of the share of right answers."""
+    return float(np.mean([answers.right.mean() for answers in classes]))
+
+
+def macro_interval(
+    classes: Sequence[Answers],
+    *,
+    minus: Sequence[Answers] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of the macro accuracy, or of its difference to that of `minus` on the same examples."""
+    names, column = np.unique(np.concatenate([answers.texts for answers in classes]), return_inverse=True)
+    ends = np.cumsum([len(answers.texts) for answers in classes])[:-1]
+    columns = np.split(column, ends)
+    gains = [answers.right.astype(np.float64) for answers in classes]
+    if minus is not None:
+        gains = [gain - answers.right for gain, answers in zip(gains, minus, strict=True)]
+    rng = np.random.default_rng(seed)
+    distribution = np.empty(resamples)
+    for start, stop in blocks(resamples, names.size):
+        times = rng.multinomial(names.size, np.full(names.size, 1 / names.size), size=stop - start)
+        with np.errstate(invalid="ignore"):  # of few texts, a resample may leave a class without any
+            each = [times[:, at] @ gain / times[:, at].sum(axis=1) for at, gain in zip(columns, gains, strict=True)]
+        distribution[start:stop] = np.mean(each, axis=0)
+    return percentile_interval(distribution[np.isfinite(distribution)], level)
