@@ -1,6 +1,7 @@
 # Needs: the results that a run of the study reads (sparring/registry/files.py).
-# Gives: results/memory/{memory}.json, whether a model fits on a card; results/runs/{run}.json, one run with its figures, provenance and status; results/registry.{json,parquet,md}, a
-# query over all run results in the store. It makes no run anew but those that are there, or asked for with it.
+# Gives: results/memory/{memory}.json, whether a model fits on a card; results/runs/{run}.json, one run with its figures,
+# provenance and status; results/registry.{json,parquet,md}, a query over all run results in the store, which makes no run
+# anew but those that are there, or asked for with it.
 
 
 rule memory:

@@ -56,8 +56,8 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
 def judged(
     plan: RunPlan, figures: Figures, doubts: Sequence[str] = (), failures: Sequence[str] = ()
 ) -> tuple[str, list[str]]:
-    """(status, reasons): what failed failed; what is in doubt is inconclusive; a figure outside its expected range failed, inside it is
-    reproduced; without a range the run is novel."""
+    """(status, reasons): what failed failed; what is in doubt is inconclusive; a figure outside its expected range
+    failed, inside it is reproduced; without a range the run is novel."""
     if failures:
         return FAILED, [*failures]
     if doubts:
