@@ -108,9 +108,9 @@ class Study:
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:
                 raise SparringError(f"runs.{run}.arms: {unknown[0]!r} is not among {', '.join(self.arms)}")
             for measure in plan.measures:
-                if measure in NAMED and plan.on not in (names := getattr(self, NAMED[measure])):
+                if measure in NAMED and plan.about not in (names := getattr(self, NAMED[measure])):
                     known = ", ".join(names) or "none"
-                    raise SparringError(f"runs.{run}.on: {plan.on!r} is not among {NAMED[measure]} ({known})")
+                    raise SparringError(f"runs.{run}.about: {plan.about!r} is not among {NAMED[measure]} ({known})")
             if plan.superseded_by is not None and plan.superseded_by not in self.runs:
                 raise SparringError(f"runs.{run}.superseded_by: {plan.superseded_by!r} is no run of this study")
         config = self._config()

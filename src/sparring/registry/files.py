@@ -15,11 +15,11 @@ _FILES: Mapping[Measure, Mapping[str, str]] = {
     "smoke": {"recon": "results/recon/{arm}.json"},
     "recon": {"recon": "results/recon/{arm}.json", "parity": "results/gates/hook_parity/{arm}.json"},
     "autointerp": {"draw": "results/draws/{arm}.json"},
-    "saebench": {"saebench": "results/saebench/{on}/{arm}.json", "gate": "results/gates/encode_fidelity/{arm}.json"},
-    "probing": {"saebench": "results/saebench/{on}/{arm}.json"},
-    "feature_sets": {"feature_sets": "results/feature_sets/{on}.json"},
-    "steering": {"steering": "results/steering/{on}.json"},
-    "memory": {"memory": "results/memory/{on}.json"},
+    "saebench": {"saebench": "results/saebench/{about}/{arm}.json", "gate": "results/gates/encode_fidelity/{arm}.json"},
+    "probing": {"saebench": "results/saebench/{about}/{arm}.json"},
+    "feature_sets": {"feature_sets": "results/feature_sets/{about}.json"},
+    "steering": {"steering": "results/steering/{about}.json"},
+    "memory": {"memory": "results/memory/{about}.json"},
     "headtohead": {"headtohead": "results/headtohead_autointerp.json"},
 }
 _ALWAYS = {"activations": "results/activations.json", "coder": "results/coders/{arm}.json"}
@@ -33,7 +33,7 @@ def run_files(plan: RunPlan, *, scores: str) -> dict[tuple[str, str], str]:
     if "autointerp" in plan.measures:
         kinds["scores"] = scores
     return {
-        (kind, arm if "{arm}" in path else ANY): path.format(arm=arm, on=plan.on)
+        (kind, arm if "{arm}" in path else ANY): path.format(arm=arm, about=plan.about)
         for kind, path in kinds.items()
         for arm in plan.arms or (ANY,)
     }

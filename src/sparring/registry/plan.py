@@ -32,7 +32,7 @@ WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "memory"
 class RunPlan:
     """One run: the jobs of its measures make it, and its figures are read off their results.
 
-    measures: what it reports, of each of `arms`. on: the task of saebench and probing, or which of the study's feature
+    measures: what it reports, of each of `arms`. about: the task of saebench and probing, or which of the study's feature
     sets, steerings or memory plans is meant. expected: the range that a figure must lie in to count as reproduced.
     published: what others measured, carried along as it is. superseded_by: the run of this study that replaces it.
     """
@@ -40,14 +40,14 @@ class RunPlan:
     what: str
     measures: Annotated[list[Measure], Field(min_length=1)]
     arms: list[str] = field(default_factory=list)
-    on: str | None = None
+    about: str | None = None
     expected: dict[str, tuple[float, float]] = field(default_factory=dict)
     published: dict[str, Any] = field(default_factory=dict)
     superseded_by: str | None = None
 
     def __post_init__(self) -> None:
-        if (wants := [measure for measure in self.measures if measure in NAMED]) and self.on is None:
-            raise SparringError(f"runs: measure {wants[0]} needs `on`: one of the study's {NAMED[wants[0]]}")
+        if (wants := [measure for measure in self.measures if measure in NAMED]) and self.about is None:
+            raise SparringError(f"runs: measure {wants[0]} needs `about`: one of the study's {NAMED[wants[0]]}")
         if not self.arms and (wants := [measure for measure in self.measures if measure != "memory"]):
             raise SparringError(f"runs: measure {wants[0]} needs `arms`: the coders that it is taken of")
         for name, (low, high) in self.expected.items():
