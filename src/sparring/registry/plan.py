@@ -32,8 +32,8 @@ WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "memory"
 class RunPlan:
     """One run: the jobs of its measures make it, and its figures are read off their results.
 
-    measures: what it reports, of each of `arms`. about: the task of saebench and probing, or which of the study's feature
-    sets, steerings or memory plans is meant. expected: the range that a figure must lie in to count as reproduced.
+    measures: what it reports, of each of `arms`. about: the task of saebench and probing, or which of the study's
+    feature sets, steerings or memory plans is meant. expected: the range that a figure must lie in to be reproduced.
     published: what others measured, carried along as it is. superseded_by: the run of this study that replaces it.
     """
 
