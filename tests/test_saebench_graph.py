@@ -26,8 +26,9 @@ def test_it_runs_behind_the_gate_and_an_edit_remakes_its_dependents_alone(copy: 
         assert found["ours"]["logistic_direction"]["ci95"][0] > 0.5
 
     copy.edit("src/sparring/probing/probe.py", "LogisticRegression(C=1.0,", "LogisticRegression(C=2.0,")
-    said = copy.sparring("why", *TARGETS[:1], *MINI).stdout
-    assert "saebench-bbc-sae: computes" in said and "sparring.probing.probe:_fitted changed" in said
+    snakefile, study = str(copy.code / "Snakefile"), str(copy.code / MINI[1])
+    said = copy.sparring("why", TARGETS[0], "--snakefile", snakefile, "--configfile", study).stdout
+    assert "saebench-bbc-sae: computes" in said and "sparring.probing.probe._fitted changed" in said
     assert "task_rows-bbc" not in said and "encode_fidelity-sae" not in said
     copy.edit("src/sparring/probing/probe.py", "LogisticRegression(C=2.0,", "LogisticRegression(C=1.0,")
 

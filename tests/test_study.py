@@ -11,6 +11,7 @@ import yaml
 from checkout import ROOT
 
 from sparring.errors import SparringError
+from sparring.outdated import _planned
 from sparring.specs import Specs
 from sparring.study import Study, read_study
 
@@ -135,6 +136,23 @@ def test_a_value_changes_the_specs_of_its_rule_alone() -> None:
     assert differing(changed(lambda c: c["recipe"].update(seed=1))) == {"coder-sae", "coder-transcoder"}
     assert differing(changed(lambda c: c["draw"].update(seed=1))) == {"draw"}
     assert "activations" not in differing(changed(lambda c: c["coders"].update(wide=c["coders"]["sae"])))
+
+
+def test_a_recorded_result_of_a_task_has_a_spec_and_one_of_another_study_has_none() -> None:
+    made = Specs(read_study(DEFAULT), ROOT)
+    assert _planned(made, "task", {"task": "bbc"}) == made.task("bbc")
+    assert _planned(made, "saebench", {"task": "bbc", "arm": "sae"}) == made.saebench("sae")
+    assert _planned(made, "saebench", {"task": "gone", "arm": "sae"}) is None
+    assert _planned(made, "task", {"task": "sae"}) is None  # an arm is no task
+
+
+def test_a_tasks_context_is_of_its_rows_alone() -> None:
+    before, after = (
+        Specs(read_study(DEFAULT), ROOT),
+        Specs(read_study(changed(lambda c: c["tasks"]["bbc"].update(context=64))), ROOT),
+    )
+    assert before.task("bbc") == after.task("bbc") and before.saebench("sae") == after.saebench("sae")
+    assert before.task_rows("bbc") != after.task_rows("bbc")
 
 
 def test_swapped_values_are_seen() -> None:
