@@ -5,7 +5,7 @@ The only module that knows Snakemake's own objects; nothing here prints, since `
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
         except SparringError as error:
             raise WorkflowError(str(error)) from None
     return study, specs
+
+
+def one_of(names: Sequence[str]) -> str:
+    """A wildcard constraint that any of `names` meets, and nothing where there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def start(workflow: Any) -> None:

@@ -8,6 +8,8 @@ from sparring.canonical import pretty_json
 from sparring.errors import SparringError
 
 Format = Literal["sparsify", "sae_lens"]
+# How a coder that was trained elsewhere lies in its source.
+Origin = Literal["sparsify", "sae_lens", "gemma_scope", "gemma_scope_2"]
 _FILE = "format.json"
 
 

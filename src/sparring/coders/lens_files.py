@@ -76,16 +76,12 @@ def lens_config(raw: Mapping[str, Any]) -> LensConfig:
     heads, and for statistics that lie outside the folder.
     """
     architecture = str(raw.get("architecture", "standard"))
-    if architecture not in _KINDS:
-        raise SparringError(
-            f"sae_lens architecture {architecture!r} is unknown here; it is one of {', '.join(sorted(_KINDS))} "
-            "(BatchTopK and Matryoshka are saved as jumprelu)"
-        )
+    kind = kind_of(architecture)
     if raw.get("reshape_activations", "none") != "none":
         raise SparringError("a coder of attention heads (hook_z) has no site here; take one of a residual or MLP site")
     if raw.get("rescale_acts_by_decoder_norm", False):
         raise SparringError("rescale_acts_by_decoder_norm is left in cfg.json; bring the coder in anew to fold it")
-    kind, norm = _KINDS[architecture], raw.get("normalize_activations") or "none"
+    norm = raw.get("normalize_activations") or "none"
     if norm not in ("none", "layer_norm", "constant_norm_rescale"):
         raise SparringError(f"normalize_activations {norm!r} takes statistics that the coder's folder does not hold")
     if norm != "none" and kind != "sae":
@@ -103,6 +99,16 @@ def lens_config(raw: Mapping[str, Any]) -> LensConfig:
         centred=bool(raw.get("apply_b_dec_to_input", True)) and kind == "sae",
         norm=cast(Norm, norm),
     )
+
+
+def kind_of(architecture: str) -> Kind:
+    """The kind of coder that a sae_lens architecture is. SparringError for one that is not taken here."""
+    if architecture not in _KINDS:
+        raise SparringError(
+            f"sae_lens architecture {architecture!r} is unknown here; it is one of {', '.join(sorted(_KINDS))} "
+            "(BatchTopK and Matryoshka are saved as jumprelu)"
+        )
+    return _KINDS[architecture]
 
 
 def read_lens_weights(folder: Path) -> dict[str, Tensor]:
