@@ -1,5 +1,5 @@
-# Needs: the cached activations.
-# Gives, for each arm: results/coders/{arm}.json (trained by sparsify), results/recon/{arm}.json (how well it reconstructs,
+# Needs: the cached activations; for a coder from elsewhere its source and the subject's kind.
+# Gives, for each arm: results/coders/{arm}.json (trained by sparsify or sae_lens, or brought in), results/recon/{arm}.json (how well it reconstructs,
 # on cached rows and in the model's place) and results/latents/{arm}.json (its latents on the evaluated split, as delphi
 # reads them); results/reconstruction.md, all coders on one page; and results/smoke.json, quick: 30 steps of each coder.
 
@@ -13,6 +13,8 @@ rule coder:
         "logs/coder-{arm}.log",
     benchmark:
         "results/benchmarks/coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("sparsify")),
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -23,6 +25,54 @@ rule coder:
         "Training {wildcards.arm}"
     script:
         "../workflow/scripts/coder.py"
+
+
+rule lens_coder:
+    input:
+        activations=rules.activations.output.manifest,
+    output:
+        manifest="results/coders/{arm}.json",
+    log:
+        "logs/lens_coder-{arm}.log",
+    benchmark:
+        "results/benchmarks/lens_coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("sae_lens")),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.lens_coder(w.arm),
+    message:
+        "Training {wildcards.arm} ({params.spec[architecture]}) by sae_lens"
+    script:
+        "../workflow/scripts/lens_coder.py"
+
+
+rule foreign_coder:
+    input:
+        subject=rules.subject.output.manifest,
+        activations=rules.activations.output.manifest,
+        source=lambda w: specs.coder_files(w.arm),
+    output:
+        manifest="results/coders/{arm}.json",
+    log:
+        "logs/foreign_coder-{arm}.log",
+    benchmark:
+        "results/benchmarks/foreign_coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("elsewhere")),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.foreign_coder(w.arm),
+    message:
+        "{wildcards.arm} from {params.spec[source][uri]}"
+    script:
+        "../workflow/scripts/foreign_coder.py"
 
 
 rule recon:

@@ -1,7 +1,7 @@
 # Needs: a study, config/config.yaml or the one that --configfile names, with what --config changes in it.
 # Gives: `study`, validated, and `specs`, the one parameter of each rule.
 from sparring.registry.plan import RUN_NAME
-from sparring.workflow import known_runs, open_study
+from sparring.workflow import known_runs, one_of, open_study
 
 # A study is one whole file: the default is read only where no --configfile names another.
 if not workflow.config_settings.configfiles:
@@ -13,9 +13,9 @@ study, specs = open_study(config, workflow)
 
 
 wildcard_constraints:
-    arm="|".join(study.arms),
+    arm=one_of(study.arms),
     run=RUN_NAME,
-    task="|".join(study.tasks) or "(?!)",  # without tasks nothing is called one
-    feature_set="|".join(study.feature_sets) or "(?!)",
-    steering="|".join(study.steering) or "(?!)",
-    memory="|".join(study.memory) or "(?!)",
+    task=one_of(study.tasks),
+    feature_set=one_of(study.feature_sets),
+    steering=one_of(study.steering),
+    memory=one_of(study.memory),

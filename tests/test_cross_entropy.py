@@ -18,6 +18,7 @@ from sparring import recon_stage
 from sparring.activations import capture
 from sparring.coders.coder import Coder
 from sparring.coders.recipe import Arm
+from sparring.coders.sparsify_coder import SparsifyCoder
 from sparring.corpus import prepare_corpus
 from sparring.cross_entropy import figures, in_the_model
 from sparring.errors import SparringError
@@ -58,7 +59,7 @@ def coder_of(arm: Arm) -> Coder:
     weights = random_coder(arm)
     for parameter in weights.parameters():
         parameter.mul_(0.2)
-    return Coder(weights, arm)
+    return SparsifyCoder(weights, arm)
 
 
 def slow(model: Any, coder: Coder, data: Tokens, sequences: np.ndarray, kind: str) -> float:

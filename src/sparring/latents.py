@@ -47,6 +47,7 @@ def encode_latents(activations: Path, tokens: Path, coder: Path, *, split: str, 
     firings = _encode(activations, model, held, own, split)
     counted = held.counted[own].astype(bool)
 
+    scaled = (coder / "scaling.json").exists()
     hookpoint = parse_site(model.arm.write_site).hookpoint({})
     folder = out / "latents" / hookpoint
     folder.mkdir(parents=True)
@@ -73,7 +74,7 @@ def encode_latents(activations: Path, tokens: Path, coder: Path, *, split: str, 
         "firings": len(firings.value),
         "l0": len(firings.value) / int(counted.sum()),
         "never_fire": int((count == 0).sum()),
-        "value_space": "rows scaled as in the coder's scaling.json",
+        "value_space": "rows scaled as in the coder's scaling.json" if scaled else "the coder's own",
     }
 
 

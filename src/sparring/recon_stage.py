@@ -15,6 +15,7 @@ from sparring.errors import SparringError
 from sparring.recon import reconstruction
 from sparring.recon_metrics import ReconSums
 from sparring.recon_plan import ReconPlan
+from sparring.sites import sides_of_norm
 from sparring.subject_model import SiteReader, load_subject
 from sparring.token_file import Tokens, read_tokens
 
@@ -30,6 +31,7 @@ def reconstruct(
 
     `self_test` gets the VE on those sequences as the model itself gives their rows (specials, padding and position 0
     among them, and masked) and as they are cached, where there are no such rows: SparringError unless they agree.
+    `side_of_norm` is there where an MLP's output lies beside a norm: which side of it the site is on.
     """
     result = reconstruction(activations, coder, split=split, seed=plan.seed)
     model, made, data = load_subject(subject), Coder.load(coder), read_tokens(tokens)
@@ -42,6 +44,8 @@ def reconstruct(
             f"{cached:.6f}: masked rows are counted, or the activations are of another model; derive them again"
         )
     result["self_test"] |= {"with_masked_rows": live, "without": cached}
+    if sides := sides_of_norm(made.arm.sites, model.config.to_dict()):
+        result["side_of_norm"] = sides
     return result | {"model": in_the_model(model, made, data, sequences, seed=plan.seed)}
 
 

@@ -14,6 +14,7 @@ import yaml
 from sparring.autointerp.plan import WindowsPlan
 from sparring.canonical import digest, sha256_file
 from sparring.codedigest import reached_code
+from sparring.coders.lens_plan import LensPlan
 from sparring.errors import SparringError
 from sparring.registry.files import run_files
 from sparring.registry.plan import RunPlan
@@ -54,8 +55,34 @@ class Specs:
         return self._spec("activations", sites=list(self.study.sites), splits=splits, **asdict(self.study.activations))
 
     def coder(self, arm: str) -> dict[str, Any]:
-        """Train one coder."""
-        return self._spec("coder", arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe_of(arm)))
+        """Train one coder by sparsify."""
+        # Whose work it is belongs to the spec: another rule may make the same file after an edit of the study.
+        by = self.study.coder(arm).made_by
+        return self._spec("coder", by=by, arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe_of(arm)))
+
+    def lens_coder(self, arm: str) -> dict[str, Any]:
+        """Train one coder by sae_lens."""
+        coder, recipe = self.study.coder(arm), self.study.recipe_of(arm)
+        return self._spec(
+            "lens_coder",
+            by=coder.made_by,
+            arm=asdict(self.study.arm(arm)),
+            recipe=asdict(recipe),
+            architecture=coder.architecture,
+            plan=asdict(coder.sae_lens or LensPlan()),
+        )
+
+    def foreign_coder(self, arm: str) -> dict[str, Any]:
+        """Bring in one coder from elsewhere."""
+        coder = self.study.coder(arm)
+        source = None if coder.source is None else asdict(coder.source)
+        by, sites = coder.made_by, asdict(self.study.arm(arm))
+        return self._spec("foreign_coder", by=by, arm=sites, format=coder.format, source=source)
+
+    def coder_files(self, arm: str) -> list[str]:
+        """The files of a `path:` source of a coder."""
+        source = self.study.coder(arm).source
+        return [] if source is None else self.local_files(source)
 
     def latents(self) -> dict[str, Any]:
         """Encode the evaluated split."""

@@ -25,7 +25,7 @@ from sparring.sites import check_site, n_layers
 from sparring.sources.folder import read_config
 from sparring.steering.plan import SteeringPlan
 from sparring.study_errors import line
-from sparring.study_keys import STRICT, CachePlan, CoderConfig, Corpus, Llm, Scorer, Subject
+from sparring.study_keys import STRICT, CachePlan, CoderConfig, Corpus, Llm, Maker, Scorer, Subject
 from sparring.testplan import TestPlan
 from sparring.tokens import TokenPlan
 
@@ -84,10 +84,11 @@ class Study:
             ("subject", self.subject.source),
             ("corpus", self.corpus.source),
             ("scorer", self.scorer.source),
+            *((f"coders.{name}", coder.source) for name, coder in self.coders.items()),
             *((f"llm.sources.{i}", source) for i, source in enumerate(self.llm.sources if self.llm else [])),
             *((f"tasks.{name}", task.source) for name, task in self.tasks.items()),
         ):
-            if source.scheme == "path" and not os.access(source.name, os.R_OK):
+            if source is not None and source.scheme == "path" and not os.access(source.name, os.R_OK):
                 raise SparringError(
                     f"{key}.source.uri: {source.uri!r} is not there or cannot be read; name a path that is"
                 )
@@ -114,7 +115,10 @@ class Study:
             if plan.superseded_by is not None and plan.superseded_by not in self.runs:
                 raise SparringError(f"runs.{run}.superseded_by: {plan.superseded_by!r} is no run of this study")
         config = self._config()
-        for name in self.coders:
+        for name, coder in self.coders.items():
+            coder.check(name, self.recipe)
+            if self.seeds and coder.source is not None and name in self.compare:
+                raise SparringError(f"seeds: {name!r} was trained elsewhere and has no further seeds; set seeds to []")
             for site in (self.arm(name).read_site, self.arm(name).write_site):
                 check_site(site, config)
 
@@ -153,8 +157,8 @@ class Study:
 
     @property
     def smoke(self) -> dict[str, str]:
-        """The name of each coder's smoke run, a few steps by the same recipe, and the coder."""
-        return {f"smoke_{name}": name for name in self.coders}
+        """The name of each trained coder's smoke run, a few steps by the same recipe, and the coder."""
+        return {f"smoke_{name}": name for name, coder in self.coders.items() if coder.source is None}
 
     @property
     def arms(self) -> list[str]:
@@ -182,10 +186,18 @@ class Study:
                 return replace(self.recipe, seed=self.seeds[names.index(name)])
         return self.recipe
 
+    def coder(self, name: str) -> CoderConfig:
+        """What the study says of the arm called `name`: of a further seed or a smoke run, its coder's keys."""
+        base = next((arm for arm, names in self.replicates.items() if name in names), self.smoke.get(name, name))
+        return self.coders[base]
+
+    def made_by(self, maker: Maker) -> list[str]:
+        """The arms whose coders are trained by `maker`."""
+        return [name for name in self.arms if self.coder(name).made_by == maker]
+
     def arm(self, name: str) -> Arm:
         """The arm called `name`, with its sites in full."""
-        base = next((arm for arm, names in self.replicates.items() if name in names), self.smoke.get(name, name))
-        coder = self.coders[base]
+        coder = self.coder(name)
         layer = self.layer if coder.layer is None else coder.layer
         return Arm(name, coder.kind, f"layers.{layer}.{coder.read}", f"layers.{layer}.{coder.write}")
 

@@ -1,18 +1,21 @@
 """What each key of a study holds: frozen, strict about names and types."""
 
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from sparring.autointerp.plan import AskPlan, DelphiPlan, DescribePlan
-from sparring.coders.recipe import Kind
+from sparring.coders.format import Origin
+from sparring.coders.lens_plan import Architecture, LensPlan, check_plan
+from sparring.coders.recipe import Kind, Recipe
 from sparring.errors import SparringError
 from sparring.llm.plan import LlmPlan
 from sparring.sources.source import Source
 
 STRICT = ConfigDict(extra="forbid")
+Maker = Literal["sparsify", "sae_lens", "elsewhere"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -43,12 +46,43 @@ class CachePlan:
 
 @dataclass(frozen=True, config=STRICT)
 class CoderConfig:
-    """One arm: its kind and the places of the layer that it reads and writes."""
+    """One arm: its kind and the places of the layer that it reads and writes.
+
+    architecture: topk is trained by sparsify, the others by sae_lens, whose own keys stand in `sae_lens`. source and
+    format: a coder that was trained elsewhere is taken as it is.
+    """
 
     kind: Kind
     read: str
     write: str
     layer: int | None = None
+    architecture: Architecture = "topk"
+    sae_lens: LensPlan | None = None
+    format: Origin | None = None
+    source: Source | None = None
+
+    @property
+    def made_by(self) -> Maker:
+        """Who trains it: one of the two libraries here, or somebody elsewhere."""
+        if self.source is not None:
+            return "elsewhere"
+        return "sparsify" if self.architecture == "topk" else "sae_lens"
+
+    def check(self, name: str, recipe: Recipe) -> None:
+        """Raises SparringError, naming the key below coders.`name`, for keys that contradict each other."""
+        if (self.source is None) != (self.format is None):
+            lost, mend = (
+                ("format", f"say how the coder of `source` lies there: {', '.join(get_args(Origin))}")
+                if self.format is None
+                else ("source", "a format says how a coder from elsewhere lies in its source")
+            )
+            raise SparringError(f"coders.{name}.{lost}: missing; {mend}")
+        if self.source is not None and (self.architecture != "topk" or self.sae_lens is not None):
+            raise SparringError(
+                f"coders.{name}.architecture: a coder from {self.source.uri} has the architecture that it was trained "
+                "with; take architecture and sae_lens away"
+            )
+        check_plan(name, self.kind, self.architecture, self.sae_lens, recipe)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -5,7 +5,7 @@ The only module that knows Snakemake's own objects; nothing here prints, since `
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ def known_runs(study: Study, workflow: Any) -> list[str]:
     paths = [f"results/runs/{run}.json" for run in study.runs]
     wanted = set(workflow.dag_settings.targets)
     return [path for path in paths if path in wanted or Path(path).is_file()]
+
+
+def one_of(names: Collection[str]) -> str:
+    """A wildcard constraint that any of `names` meets, and nothing where there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def start(workflow: Any) -> None:

@@ -1,8 +1,6 @@
-"""A trained coder: loads from its folder, reconstructs raw rows through sparsify's own code."""
+"""A trained coder, whatever library's files it lies in: reconstructs raw rows through that library's own code."""
 
-import inspect
-import json
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sparring.coders.format import format_of
 from sparring.coders.recipe import Arm, Kind
-from sparring.coders.upstream import SparseCoder
-from sparring.device import device as pick_device
-
-# Upstream wraps `forward` in bfloat16 autocast wherever a GPU is there. That is for training; what is measured here is
-# float32 on every machine, so the function under the wrapper is called.
-_forward = inspect.unwrap(SparseCoder.forward)
 
 
 class Reconstruction(NamedTuple):
@@ -27,22 +20,26 @@ class Reconstruction(NamedTuple):
     indices: Int[Tensor, "rows k"]
 
 
-@dataclass(frozen=True)
-class Coder:
-    """A sparse coder and the sites it reads and writes. Takes and gives raw rows (scaling is folded into the weights).
+class Coder(ABC):
+    """A sparse coder and the sites it reads and writes. Takes and gives raw rows.
 
-    Latent values are in the scaled space of training (see sparring.coders.scaling). A value of 0 is not active.
+    Latent values of a coder trained here are in the scaled space of training (see sparring.coders.scaling), those of
+    one from elsewhere in its own. A value of 0 is not active.
     """
 
-    weights: SparseCoder
     arm: Arm
 
     @staticmethod
     def load(folder: Path) -> "Coder":
-        """Read a folder written by `train_coder`, onto the GPU where there is one."""
-        weights = SparseCoder.load_from_disk(folder, device=pick_device())
-        weights.requires_grad_(False)
-        return Coder(weights, Arm(**json.loads((folder / "arm.json").read_text())))
+        """Read a coder's folder of any format (sparring.coders.format), onto the GPU where there is one."""
+        # Only the library that wrote the folder is imported: each takes seconds.
+        if format_of(folder) == "sae_lens":
+            from sparring.coders.lens_coder import LensCoder
+
+            return LensCoder.load(folder)
+        from sparring.coders.sparsify_coder import SparsifyCoder
+
+        return SparsifyCoder.load(folder)
 
     @property
     def kind(self) -> Kind:
@@ -60,26 +57,29 @@ class Coder:
         return self.arm.write_site
 
     @property
+    @abstractmethod
     def n_latents(self) -> int:
         """Width."""
-        return int(self.weights.num_latents)
 
     @property
-    def k(self) -> int:
-        """Latents a row kept by TopK."""
-        return int(self.weights.cfg.k)
-
-    @property
+    @abstractmethod
     def decoder(self) -> Float[Tensor, "latents d"]:
         """What each latent adds to the output for a value of 1."""
-        return self.weights.W_dec.detach()
 
-    @torch.no_grad()
+    @abstractmethod
     def reconstruct(self, x: Float[Tensor, "rows d"]) -> Reconstruction:
         """Prediction of the write site from rows of the read site, with the latents used; the skip is included."""
-        result = _forward(self.weights, x.to(self.weights.device, torch.float32))
-        return Reconstruction(result.sae_out, result.latent_acts, result.latent_indices)
 
     def forward(self, x: Float[Tensor, "rows d"]) -> Float[Tensor, "rows d"]:
         """Prediction of the write site from rows of the read site."""
         return self.reconstruct(x).x_hat
+
+    def encode(self, x: Float[Tensor, "rows d"]) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
+        """Values (0 where fewer than k are active) and indices of the latents, as Encoder gives them, too."""
+        made = self.reconstruct(x)
+        return made.values, made.indices
+
+    def dense(self, x: Float[Tensor, "rows d"]) -> Float[Tensor, "rows latents"]:
+        """All latents of each row; for few rows."""
+        values, indices = self.encode(x)
+        return torch.zeros(len(x), self.n_latents, device=values.device).scatter_(1, indices, values)

@@ -2,57 +2,40 @@
 
 sparsify subtracts `b_dec` from the input of an SAE and not from that of a transcoder: `apply_b_dec_to_input` says so.
 Its decoder rows are used as they are (`rescale_acts_by_decoder_norm=False`), its encoder is stored transposed. sae_lens
-reads sparsify's folders itself, but wrongly (tests/test_sae_lens_adapter.py shows how), and its skip transcoder knows
-ReLU alone, so one with TopK stands here and is registered under its own name.
+reads sparsify's folders itself, but wrongly (tests/test_sae_lens_adapter.py shows how). A coder that lies in sae_lens's
+files already only gets the names of its sites.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from sae_lens import SAE, SkipTranscoder, SkipTranscoderConfig, TopKSAE, TopKSAEConfig
-from sae_lens.registry import register_sae_class
+from sae_lens import SAE, TopKSAE, TopKSAEConfig
 from sae_lens.saes.sae import SAEMetadata
-from sae_lens.saes.topk_sae import TopK
-from torch import Tensor
-from typing_extensions import override
 
 from sparring.coders.coder import Coder
-from sparring.device import device
+from sparring.coders.lens_classes import TopKSkipTranscoder, TopKSkipTranscoderConfig
+from sparring.coders.lens_coder import LensCoder, load_sae_lens
+from sparring.coders.sparsify_coder import SparsifyCoder
+from sparring.errors import SparringError
 from sparring.sites import parse_site
 
-
-@dataclass
-class TopKSkipTranscoderConfig(SkipTranscoderConfig):
-    """A skip transcoder whose latents are the `k` largest after ReLU."""
-
-    metadata: Any = field(default_factory=SAEMetadata)  # sae_lens first makes it with a dict, then puts the object in
-    k: int = 32
-
-    @override
-    @classmethod
-    def architecture(cls) -> str:
-        return "topk_skip_transcoder"
+__all__ = ["TopKSkipTranscoder", "load_sae_lens", "save_sae_lens", "to_sae_lens"]
 
 
-class TopKSkipTranscoder(SkipTranscoder):
-    """y_hat = W_dec^T TopK(relu(W_enc^T x + b_enc)) + W_skip x + b_dec."""
-
-    cfg: TopKSkipTranscoderConfig
-
-    @override
-    def get_activation_fn(self) -> Callable[[Tensor], Tensor]:
-        return TopK(self.cfg.k)
-
-
-register_sae_class("topk_skip_transcoder", TopKSkipTranscoder, TopKSkipTranscoderConfig)
+def to_sae_lens(coder: Coder) -> SAE[Any]:
+    """A class of sae_lens that is `coder`; it takes raw rows."""
+    if isinstance(coder, LensCoder):
+        coder.sae.cfg.metadata = _metadata(coder)
+        return coder.sae
+    if isinstance(coder, SparsifyCoder):
+        return _of_sparsify(coder)
+    raise SparringError(f"arm {coder.arm.name}: a {type(coder).__name__} has no class in sae_lens")
 
 
 @torch.no_grad()
-def to_sae_lens(coder: Coder) -> SAE[Any]:
-    """A TopKSAE or TopKSkipTranscoder (W_skip 0 for a plain one) with the weights of `coder`; it takes raw rows."""
+def _of_sparsify(coder: SparsifyCoder) -> SAE[Any]:
+    """A TopKSAE or TopKSkipTranscoder (W_skip 0 for a plain one) with the weights of `coder`."""
     d = int(coder.weights.d_in)
     common: dict[str, Any] = {
         "d_in": d,
@@ -83,11 +66,6 @@ def save_sae_lens(coder: Path, out: Path) -> dict[str, Any]:
     made = to_sae_lens(read)
     made.save_model(out)
     return {"arm": read.arm.name, "architecture": made.cfg.architecture(), "metadata": _metadata(read).to_dict()}
-
-
-def load_sae_lens(folder: Path) -> SAE[Any]:
-    """What `save_sae_lens` wrote, through sae_lens's own loader."""
-    return SAE.load_from_disk(folder, device=str(device())).eval().requires_grad_(False)
 
 
 def _metadata(coder: Coder) -> SAEMetadata:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from sparring.canonical import pretty_json
+from sparring.coders.measured import measured_scaling
 from sparring.coders.recipe import Arm, Recipe
 from sparring.coders.replay import ReplayModel, RowOrder, SiteRows
-from sparring.coders.scaling import Scaling, fold, nearest_power_of_two, rms
+from sparring.coders.scaling import fold
 from sparring.coders.upstream import SparseCoder, SparseCoderConfig, TrainConfig, Trainer
 from sparring.coders.watch import Watch
 from sparring.device import device as pick_device
@@ -21,7 +22,6 @@ from sparring.errors import SparringError
 from sparring.progress import progress
 
 _BACKWARD_BYTES = 256 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
-_BLOCK = 16_384
 
 
 def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
     Raises SparringError for a missing site, unequal widths, or a loss that is not a number.
     """
     target = pick_device()
-    scaling = _scaling(activations, arm, recipe)
+    scaling = measured_scaling(activations, arm, recipe)
     write = SiteRows(activations, "train", arm.write_site, scale=scaling.output_scale)
     read = write if arm.kind == "sae" else SiteRows(activations, "train", arm.read_site, scale=scaling.input_scale)
     if read.d != write.d:
@@ -90,18 +90,6 @@ def _pieces(rows: int, row_bytes: int) -> int:
     return next(n for n in range(min(wanted, rows), rows + 1) if rows % n == 0)
 
 
-def _scaling(activations: Path, arm: Arm, recipe: Recipe) -> Scaling:
-    def measure(site: str) -> float:
-        rows = SiteRows(activations, "train", site)
-        return rms(rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
-
-    output = measure(arm.write_site)
-    inputs = output if arm.kind == "sae" else measure(arm.read_site)
-    if not recipe.scale:
-        return Scaling(inputs, output, 1.0, 1.0)
-    return Scaling(inputs, output, nearest_power_of_two(inputs), nearest_power_of_two(output))
-
-
 def _fit(
     config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str
 ) -> tuple[SparseCoder, dict[str, Any], list[tuple[int, int, float]]]:
@@ -119,7 +107,11 @@ def _fit(
     if not all(bool(parameter.isfinite().all()) for parameter in coder.parameters()):
         raise SparringError("the weights are not finite after the last training step; lower lr")
     # The class is recorded because upstream takes bitsandbytes' 8-bit Adam wherever it can be imported.
-    return coder, {**watch.summary(), "optimizer": f"{optimizer.__module__}.{optimizer.__qualname__}"}, watch.curve()
+    return (
+        coder,
+        {**watch.losses.summary(), "optimizer": f"{optimizer.__module__}.{optimizer.__qualname__}"},
+        watch.losses.curve(),
+    )
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from sparring.coders.encoding import Encoder
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.gates.references import Lens, from_hugging_face
-from sparring.sites import Site, n_layers, parse_site
+from sparring.sites import Site, n_layers, parse_site, sides_of_norm
 from sparring.subject_model import load_subject
 from sparring.token_file import read_tokens
 
@@ -48,8 +48,10 @@ class Sequences:
 
 
 def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, split: str) -> dict[str, Any]:
-    """{"arm", "tolerance", "checks", "must_fail"}; each check: site, reference, `relative` difference, and for the read
-    site the `jaccard` of the coder's active latents (mean over rows) and its `jaccard_least`.
+    """{"arm", "tolerance", "side_of_norm", "checks", "must_fail"}; each check: site, reference, `relative` difference,
+    and for the read site the `jaccard` of the coder's active latents (mean over rows) and its `jaccard_least`.
+
+    side_of_norm: for each site that is an MLP's output, where a norm follows that, "before" or "after" it.
 
     Raises SparringError, naming site, reference and figures, for a check that fails, or a variant that passes it.
     """
@@ -79,7 +81,13 @@ def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, 
     for check in wrong:
         if check["relative"] <= tolerance:
             raise SparringError(f"hook parity cannot tell {_said(check)}: a check that passes this proves nothing")
-    return {"arm": encoder.arm.name, "tolerance": tolerance, "checks": checks, "must_fail": wrong}
+    return {
+        "arm": encoder.arm.name,
+        "tolerance": tolerance,
+        "side_of_norm": sides_of_norm(sites, model.config.to_dict()),
+        "checks": checks,
+        "must_fail": wrong,
+    }
 
 
 def _variants(some: Sequences, site: Site, lens: Lens, layers: int) -> Iterator[tuple[str, Float[Tensor, "all d"]]]:

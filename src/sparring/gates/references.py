@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sparring.sites import Site, n_layers
+from sparring.sites import POST_NORMED, Site, n_layers
 
 Rows = Float[Tensor, "position d"]
 
@@ -22,7 +22,7 @@ def from_hugging_face(model: Any, site: Site, ids: Int[Tensor, " position"]) -> 
     that one is read from the block.
     """
     config = model.config.to_dict()
-    block = model.base_model.get_submodule(site.hookpoint(config).removesuffix(".mlp"))
+    block = model.base_model.get_submodule(site.block(config))
     seen: dict[str, Tensor] = {}
 
     def keep(name: str, value: Any) -> None:
@@ -33,6 +33,9 @@ def from_hugging_face(model: Any, site: Site, ids: Int[Tensor, " position"]) -> 
         block.mlp.register_forward_pre_hook(lambda _, args: keep("mlp.in", args)),
         block.mlp.register_forward_hook(lambda _, __, out: keep("mlp.out", out)),
     ]
+    if site.place == "mlp.out_normed":
+        norm = block.post_feedforward_layernorm
+        hooks.append(norm.register_forward_hook(lambda _, __, out: keep("mlp.out_normed", out)))
     try:
         with torch.no_grad():
             hidden = model(input_ids=ids[None], use_cache=False, output_hidden_states=True).hidden_states
@@ -58,6 +61,7 @@ class Lens:
 
     def __init__(self, folder: str, model: Any) -> None:
         self._bridge = boot_bridge(folder, model)
+        self._post_normed = model.config.model_type in POST_NORMED
 
     def read(self, site: Site, ids: Int[Tensor, " position"]) -> Rows:
         """The rows of `site`."""
@@ -70,8 +74,10 @@ class Lens:
             return self._hook(f"{block}.ln2.hook_in", ids)
         if site.place == "resid_pre":
             return self._hook(f"{block}.ln1.hook_out", ids)
-        if site.place == "mlp.out" and f"{block}.ln2_post.hook_out" in self._bridge.hook_dict:
-            return self._hook(f"{block}.ln2_post.hook_out", ids)
+        if site.place == "mlp.out" and self._post_normed:
+            return self._hook(f"{block}.hook_mlp_out", ids)
+        if site.place == "mlp.out_normed":
+            return self._hook(f"{block}.mlp.hook_out", ids)
         with torch.no_grad():
             return self._bridge.ln_final(self.read(site, ids)[None])[0]
 
