@@ -119,6 +119,17 @@ def test_one_pass_for_any_number_of_sites(made, tmp_path, monkeypatch):
         assert torch.equal(alone.read("train", SITES[0]), cache.read("train", SITES[0]))
 
 
+def test_a_site_may_be_evaluated_only(made, tmp_path):
+    _capture(made, tmp_path / "a")
+    _capture(made, tmp_path / "b", train_sites=SITES[:1])
+    with ActivationCache(tmp_path / "a") as both, ActivationCache(tmp_path / "b") as cache:
+        assert cache.sites == both.sites
+        assert torch.equal(cache.read("train", SITES[0]), both.read("train", SITES[0]))
+        assert torch.equal(cache.read("evaluation", SITES[1]), both.read("evaluation", SITES[1]))
+        with pytest.raises(SparringError, match=f"no rows of {SITES[1]} in split train"):
+            cache.read("train", SITES[1])
+
+
 def test_little_padding_is_run(made, tmp_path):
     meta = _capture(made, tmp_path / "a", batch=4)
     data = read_tokens(made["llama"][1])

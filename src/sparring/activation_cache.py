@@ -37,10 +37,10 @@ class ActivationCache:
             self._files = [h5py.File(each, "r") for each in paths]
             self._groups = {split: group for file in self._files for split, group in file.items()}
             self.splits = tuple(split for split in ("train", "tuning", "evaluation") if split in self._groups)
-            group = self._groups[self.splits[0]]
-            self.sites = tuple(sorted(name for name in group if name not in INDEX))
-            self._width = {site: int(group[site].shape[1]) for site in self.sites}
-            self._half = {site: group[site].attrs["dtype"] == "bfloat16" for site in self.sites}
+            of = {name: group for group in self._groups.values() for name in group if name not in INDEX}
+            self.sites = tuple(sorted(of))
+            self._width = {site: int(group[site].shape[1]) for site, group in of.items()}
+            self._half = {site: group[site].attrs["dtype"] == "bfloat16" for site, group in of.items()}
         except (OSError, KeyError, IndexError) as error:
             raise SparringError(f"activations {self.path}: cut short or damaged ({error}); derive it again") from error
 
@@ -76,17 +76,17 @@ class ActivationCache:
         The tensors are views of buffers that the NEXT block overwrites: copy what is to be kept.
         Raises SparringError if a block cannot be read.
         """
-        group = self._group(split)
+        stored_at = {site: self.stored(split, site) for site in sites}
         total = self.rows(split)
         size = min(block_rows, total)
-        raw = {site: np.empty((size, self.d(site)), group[site].dtype) for site in sites}
+        raw = {site: np.empty((size, self.d(site)), stored_at[site].dtype) for site in sites}
         plain = {site: torch.empty(size, self.d(site)) for site in sites if self._half[site]}
         for start in range(0, total, size):
             count = min(size, total - start)
             values = {}
             for site in sites:
                 try:
-                    group[site].read_direct(raw[site], np.s_[start : start + count], np.s_[:count])
+                    stored_at[site].read_direct(raw[site], np.s_[start : start + count], np.s_[:count])
                 except OSError as error:
                     raise SparringError(f"activations {self.path}: {split} {site} cannot be read ({error})") from error
                 stored = torch.from_numpy(raw[site][:count])
@@ -105,7 +105,10 @@ class ActivationCache:
     def stored(self, split: str, site: str) -> Any:
         """The HDF5 data set of a site, as it lies in its file (`.file.filename`)."""
         self.d(site)
-        return self._group(split)[site]
+        group = self._group(split)
+        if site not in group:
+            raise SparringError(f"activations {self.path}: no rows of {site} in split {split}; it is not trained on")
+        return group[site]
 
     def _group(self, split: str) -> Any:
         if split not in self.splits:

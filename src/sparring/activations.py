@@ -32,8 +32,11 @@ def capture(
     seed: int,
     splits: tuple[str, ...],
     out: Path,
+    train_sites: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Write {split}.h5 for `splits`, each with all `sites`, into the empty folder `out`; return widths and rows.
+
+    train_sites: those of `sites` that the training split has (all of them); the others are only evaluated.
 
     dtype: `float32` or `bfloat16`, as stored; the model runs in float32 either way. batch: sequences a forward pass.
     seed: draws the order of the training rows.
@@ -46,10 +49,11 @@ def capture(
         raise SparringError(f"activations: sites {sites} are empty or repeated; name each wanted site once")
     data = read_tokens(tokens)
     model = load_subject(subject)
-    reader = SiteReader(model, sites)
+    of_split = {split: sites if split != "train" or train_sites is None else train_sites for split in splits}
+    readers = {split: SiteReader(model, some) for split, some in of_split.items()}
     orders = {split: _order(data, split, seed) for split in splits}
     rows = {split: _rows(data, split, order) for split, order in orders.items()}
-    widths = _widths(reader, data)
+    widths = _widths(SiteReader(model, sites), data)
     total = sum(len(order) for order in orders.values())
     forward = 0
     with (
@@ -58,17 +62,22 @@ def capture(
     ):
         files = {
             split: stack.enter_context(
-                RowFile(out / f"{split}.h5", rows={split: rows[split]}, widths=widths, dtype=dtype)
+                RowFile(
+                    out / f"{split}.h5",
+                    rows={split: rows[split]},
+                    widths={site: widths[site] for site in some},
+                    dtype=dtype,
+                )
             )
-            for split in splits
+            for split, some in of_split.items()
         }
         for split, order in orders.items():
             place = np.empty_like(order)
             place[order] = np.arange(len(order))  # row i of the natural order is stored at place[i]
             for ids, picked, at in _batches(data, split, place, batch):
-                found = reader.read(torch.from_numpy(ids).to(device(), torch.long))
+                found = readers[split].read(torch.from_numpy(ids).to(device(), torch.long))
                 forward += ids.size
-                for site in sites:
+                for site in of_split[split]:
                     values = found[site][picked.to(device())].float().cpu()
                     _check_finite(values, site, rows[split], at)
                     files[split].write(split, site, at, values)

@@ -51,8 +51,10 @@ class Specs:
 
     def activations(self) -> dict[str, Any]:
         """Capture every site in one forward pass."""
-        splits = sorted({"train", self.study.evaluate_on})
-        return self._spec("activations", sites=list(self.study.sites), splits=splits, **asdict(self.study.activations))
+        study = self.study
+        sites = {"sites": list(study.sites), "train_sites": list(study.train_sites)}
+        splits = sorted({study.evaluate_on, *(["train"] if study.train_sites else [])})
+        return self._spec("activations", **sites, splits=splits, **asdict(study.activations))
 
     def coder(self, arm: str) -> dict[str, Any]:
         """Train one coder by sparsify."""

@@ -204,8 +204,13 @@ class Study:
     @property
     def sites(self) -> tuple[str, ...]:
         """Every site that an arm reads or writes, sorted: all are captured in one forward pass."""
-        arms = [self.arm(name) for name in self.coders]
-        return tuple(sorted({site for arm in arms for site in (arm.read_site, arm.write_site)}))
+        return tuple(sorted({site for name in self.coders for site in self.arm(name).sites}))
+
+    @property
+    def train_sites(self) -> tuple[str, ...]:
+        """Those whose training rows are wanted: an SAE from elsewhere may only be evaluated."""
+        wanted = [name for name, coder in self.coders.items() if coder.wants_training_rows]
+        return tuple(sorted({site for name in wanted for site in self.arm(name).sites}))
 
 
 _ADAPTER = TypeAdapter(Study)

@@ -68,6 +68,11 @@ class CoderConfig:
             return "elsewhere"
         return "sparsify" if self.architecture == "topk" else "sae_lens"
 
+    @property
+    def wants_training_rows(self) -> bool:
+        """Whether it is trained here, has an affine floor to be fitted, or may have a norm to be folded in."""
+        return self.source is None or self.kind != "sae" or self.format == "sae_lens"
+
     def check(self, name: str, recipe: Recipe) -> None:
         """Raises SparringError, naming the key below coders.`name`, for keys that contradict each other."""
         if (self.source is None) != (self.format is None):

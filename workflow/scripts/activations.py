@@ -16,6 +16,7 @@ def compute(job: Job) -> Mapping[str, Any]:
         job.folder("subject"),
         job.folder("tokens"),
         sites=tuple(spec["sites"]),
+        train_sites=tuple(spec["train_sites"]),
         splits=tuple(spec["splits"]),
         dtype=spec["dtype"],
         batch=spec["batch"],
