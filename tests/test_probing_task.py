@@ -12,8 +12,9 @@ from probing_data import CLASSES, PLAIN, tiny_task, topic_folder
 from tiny import tiny_subject
 
 from sparring.errors import SparringError
+from sparring.probing.labelled import read_task, write_task
 from sparring.probing.pooling import pooled
-from sparring.probing.task import prepare_task, read_task
+from sparring.probing.task import prepare_task
 from sparring.probing.task_rows import TaskRows, capture_task
 from sparring.sources import hub
 from sparring.sources.source import Source
@@ -131,6 +132,12 @@ def test_an_unknown_column_and_a_single_class_are_named(tmp_path: Path) -> None:
             path.unlink()
     with pytest.raises(SparringError, match="one class alone, 'money'"):
         tiny_task(tmp_path / "b", topics)
+
+
+def test_a_text_in_both_splits_is_refused_whatever_put_it_there(tmp_path: Path) -> None:
+    rows = {"train": [("1", "a", "one text")], "test": [("2", "a", "one\n text")]}
+    with pytest.raises(SparringError, match="task: text 'one text' is in train and in test"):
+        write_task(tmp_path, rows)
 
 
 # Their rows
