@@ -7,10 +7,10 @@ from scipy.sparse import csr_array
 
 from sparring.errors import SparringError
 from sparring.probing.contrasts import Contrast, Examples, draw_contrasts
+from sparring.probing.labelled import LabelledTexts
 from sparring.probing.measures import differences, measure, summarise
 from sparring.probing.pooling import pooled
 from sparring.probing.probe import along, logistic_direction, mean_difference, on_columns, right, strongest
-from sparring.probing.task import LabelledTexts
 from sparring.probing.words import bags_of, words_right
 from sparring.stats.macro import Answers, macro_accuracy, macro_interval
 

@@ -21,9 +21,9 @@ from sparring.coders.sae_lens_adapter import load_sae_lens, save_sae_lens
 from sparring.errors import SparringError
 from sparring.probing import measures
 from sparring.probing.contrasts import draw_contrasts
+from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import right, strongest
-from sparring.probing.task import LabelledTexts, read_task
 from sparring.probing.task_rows import Batch, TaskRows
 from sparring.saebench import sparse_probing as stage
 from sparring.saebench import upstream

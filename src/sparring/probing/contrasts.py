@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sparring.probing.task import LabelledTexts
+from sparring.probing.labelled import LabelledTexts
 
 Numbers = np.ndarray
 

@@ -54,7 +54,11 @@ def differences(measured: Measured, *, resamples: int, seed: int) -> dict[str, d
     found: dict[str, dict[str, Any]] = {}
     for name in (name for name in measured if name.startswith("sae_")):
         beside = "residual_all" if name == "sae_all" else name.replace("sae", "residual")
-        fair = ("bag_of_words",) if name == "sae_all" else ("difference_of_means", "logistic_direction")
+        fair = (
+            ("logistic_direction", "bag_of_words")
+            if name == "sae_all"
+            else ("difference_of_means", "logistic_direction")
+        )
         for other in (one for one in (beside, *fair) if one in measured):
             a, b = measured[name], measured[other]
             interval = macro_interval(a, minus=b, resamples=resamples, seed=seed)

@@ -1,8 +1,4 @@
-"""Labelled texts: without duplicates, split into train and test by a hash of each text before anything else is seen.
-
-labelled.parquet: text (int32, 0..n-1), id, label, split ("train" or "test"), content. Train lies before test, then
-classes in their order, then texts in the order of the hash: that order is random and the same on every machine.
-"""
+"""Labelled texts: without duplicates, split into train and test by a hash of each text before anything else is seen."""
 
 import hashlib
 import tempfile
@@ -11,17 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from sparring.corpus import read_files, read_records, read_utf8
 from sparring.errors import SparringError
+from sparring.probing.labelled import SPLITS, write_task
 from sparring.sources.fetch import fetch
 from sparring.sources.source import Source
 
-SPLITS = ("train", "test")
-_FILE = "labelled.parquet"
 _LEAST_WORDS = 2  # a text of one token has none that counts: position 0 is masked
 
 
@@ -32,23 +23,6 @@ class Found(NamedTuple):
     text: str
     label: str
     group: str
-
-
-class LabelledTexts(NamedTuple):
-    """The texts of a task in their order, with their classes, and whether each is for training."""
-
-    texts: list[str]
-    labels: list[str]
-    is_train: np.ndarray
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes in their order."""
-        return list(dict.fromkeys(self.labels))
-
-    def of(self, label: str, split: str) -> np.ndarray:
-        """int64: the numbers of the texts of one class and split, ascending."""
-        return np.flatnonzero((np.array(self.labels) == label) & (self.is_train == (split == "train")))
 
 
 def prepare_task(
@@ -86,6 +60,10 @@ def prepare_task(
         raise SparringError(f"task {source.uri}: one class alone, {wanted[0]!r}; a probe needs two")
     groups = sorted({one.group for one in kept if one.label in wanted})
     sizes = {"test": test // 2 // len(groups), "train": train // 2 // len(groups)}
+    if not all(sizes.values()):
+        raise SparringError(
+            f"task {source.uri}: {len(groups)} values of {balance!r} share {sizes}; raise train and test"
+        )
     rows: dict[str, list[Found]] = {"train": [], "test": []}
     for name in wanted:
         for group in groups:
@@ -95,20 +73,13 @@ def prepare_task(
             # Test texts come first, so that another number of training texts leaves them as they are.
             rows["test"] += mine[: sizes["test"]]
             rows["train"] += mine[sizes["test"] : sizes["test"] + sizes["train"]]
-    _write(rows, out)
+    write_task(out, {split: [(one.identity, one.label, one.text) for one in rows[split]] for split in SPLITS})
     return {
         "classes": wanted,
         "texts": {split: len(rows[split]) // len(wanted) for split in SPLITS},
         "dropped": dict(sorted(dropped.items())),
         "unused": len(kept) - sum(map(len, rows.values())),
     }
-
-
-def read_task(folder: Path) -> LabelledTexts:
-    """The texts of a task's folder."""
-    table = pq.read_table(folder / _FILE)
-    is_train = np.array([split == "train" for split in table["split"].to_pylist()])
-    return LabelledTexts(table["content"].to_pylist(), table["label"].to_pylist(), is_train)
 
 
 def _found(
@@ -155,17 +126,3 @@ def _check_enough(source: Source, name: str, group: str, there: int, sizes: dict
             f"task {source.uri}: {of} has {there} texts where {sizes['train']} for training and {sizes['test']} for "
             "testing are wanted; lower train or test, or name other labels"
         )
-
-
-def _write(rows: dict[str, list[Found]], out: Path) -> None:
-    if {" ".join(one.text.split()) for one in rows["train"]} & {" ".join(one.text.split()) for one in rows["test"]}:
-        raise SparringError("task: a text is in train and in test")  # a guard: copies are dropped above
-    every = [(split, one) for split in SPLITS for one in rows[split]]
-    columns = {
-        "text": pa.array(range(len(every)), pa.int32()),
-        "id": pa.array([one.identity for _, one in every], pa.string()),
-        "label": pa.array([one.label for _, one in every], pa.string()),
-        "split": pa.array([split for split, _ in every], pa.string()),
-        "content": pa.array([one.text for _, one in every], pa.string()),
-    }
-    pq.write_table(pa.table(columns), out / _FILE, compression="zstd")

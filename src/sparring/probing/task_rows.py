@@ -18,7 +18,7 @@ from torch import Tensor
 from sparring.activation_cache import ActivationCache
 from sparring.activations import capture
 from sparring.errors import SparringError
-from sparring.probing.task import read_task
+from sparring.probing.labelled import read_task
 from sparring.token_file import SPLITS
 from sparring.tokenizer import load_tokenizer, subject_config
 from sparring.tokens import Cutter, check_fit

@@ -20,10 +20,10 @@ from sparring.coders.sae_lens_adapter import load_sae_lens
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.probing.contrasts import draw_contrasts
+from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.measures import differences, measure, summarise
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.pooling import pooled
-from sparring.probing.task import LabelledTexts, read_task
 from sparring.probing.task_rows import Batch, TaskRows
 from sparring.probing.words import bags_of, words_right
 from sparring.progress import progress
