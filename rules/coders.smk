@@ -1,12 +1,11 @@
-# Needs: the cached activations; for a coder from elsewhere its source and the subject's kind.
-# Gives, for each arm: results/coders/{arm}.json (trained by sparsify or sae_lens, or brought in), results/recon/{arm}.json (how well it reconstructs,
-# on cached rows and in the model's place) and results/latents/{arm}.json (its latents on the evaluated split, as delphi
-# reads them); results/reconstruction.md, all coders on one page; and results/smoke.json, quick: 30 steps of each coder.
+# Needs: the cached activations; for a coder from elsewhere its source, and the subject's kind.
+# Gives, for each arm: results/coders/{arm}.json (trained by sparsify or sae_lens, or brought in: one rule each), then
+# results/recon/{arm}.json (how well it reconstructs, on cached rows and in the model's place) and
+# results/latents/{arm}.json (its latents on the evaluated split, as delphi reads them); results/reconstruction.md, all
+# coders on one page; and results/smoke.json, quick: 30 steps of each coder that is trained here.
 
 
 rule coder:
-    wildcard_constraints:
-        arm=one_of(study.made_by("sparsify")),
     input:
         activations=rules.activations.output.manifest,
     output:
@@ -15,6 +14,8 @@ rule coder:
         "logs/coder-{arm}.log",
     benchmark:
         "results/benchmarks/coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("sparsify")),
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -28,8 +29,6 @@ rule coder:
 
 
 rule lens_coder:
-    wildcard_constraints:
-        arm=one_of(study.made_by("sae_lens")),
     input:
         activations=rules.activations.output.manifest,
     output:
@@ -38,6 +37,8 @@ rule lens_coder:
         "logs/lens_coder-{arm}.log",
     benchmark:
         "results/benchmarks/lens_coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("sae_lens")),
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -51,8 +52,6 @@ rule lens_coder:
 
 
 rule foreign_coder:
-    wildcard_constraints:
-        arm=one_of(study.made_by("elsewhere")),
     input:
         subject=rules.subject.output.manifest,
         activations=rules.activations.output.manifest,
@@ -63,6 +62,8 @@ rule foreign_coder:
         "logs/foreign_coder-{arm}.log",
     benchmark:
         "results/benchmarks/foreign_coder-{arm}.tsv"
+    wildcard_constraints:
+        arm=one_of(study.made_by("elsewhere")),
     conda:
         "../envs/cpu.yaml"
     resources:
