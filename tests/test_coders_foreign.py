@@ -266,7 +266,9 @@ def test_the_hub_is_asked_for_the_pinned_commit_and_the_one_folder(
 
 def test_the_wrong_side_of_the_norm_is_refused(bring: Callable[..., Any], tmp_path: Path) -> None:
     folder = scope(tmp_path / SCOPE)
-    says = r"arm sae: .*reads blocks.1.hook_mlp_out, which in a gemma2 model is layers.1.mlp.out_normed, not layers.1.mlp.out"
+    says = (
+        "arm sae: .*reads blocks.1.hook_mlp_out, which in a gemma2 model is layers.1.mlp.out_normed, not layers.1.mlp"
+    )
     with pytest.raises(SparringError, match=says) as caught:
         bring(folder, "gemma_scope", SAE, GEMMA2)
     assert "\n" not in str(caught.value)
