@@ -1,7 +1,8 @@
-# Needs: the cached activations; for a coder from elsewhere its source and the subject's kind.
-# Gives, for each arm: results/coders/{arm}.json (trained by sparsify or sae_lens, or brought in), results/recon/{arm}.json (how well it reconstructs,
-# on cached rows and in the model's place) and results/latents/{arm}.json (its latents on the evaluated split, as delphi
-# reads them); results/reconstruction.md, all coders on one page; and results/smoke.json, quick: 30 steps of each coder.
+# Needs: the cached activations; for a coder from elsewhere its source, and the subject's kind.
+# Gives, for each arm: results/coders/{arm}.json (trained by sparsify or sae_lens, or brought in: one rule each), then
+# results/recon/{arm}.json (how well it reconstructs, on cached rows and in the model's place) and
+# results/latents/{arm}.json (its latents on the evaluated split, as delphi reads them); results/reconstruction.md, all
+# coders on one page; and results/smoke.json, quick: 30 steps of each coder that is trained here.
 
 
 rule coder:

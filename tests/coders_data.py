@@ -1,5 +1,6 @@
 """A tiny activations folder with known structure, its tokens, and coders to go with it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,10 +27,18 @@ def tiny_recipe(**changes: object) -> Recipe:
     return Recipe(**({"width": 64, "k": 4, "tokens": 2048, "lr": 5e-3, "batch_rows": 256} | changes))
 
 
-def tiny_activations(folder: Path, *, train: int = 1024, sequences: int = 12, dtype: str = "float32") -> Path:
+def tiny_activations(
+    folder: Path,
+    *,
+    train: int = 1024,
+    sequences: int = 12,
+    dtype: str = "float32",
+    further: Mapping[str, float] | None = None,
+) -> Path:
     """activations.h5 and tokens/ in `folder`: rows are sums of 3 of 24 directions, y a nonlinear function of x.
 
-    RMS is about 5 for what is read and 0.3 for what is written, so that scaling matters. Two sequences a document;
+    RMS is about 5 for what is read and 0.3 for what is written, so that scaling matters. `further` sites have what is
+    written times a factor. Two sequences a document;
     position 0 is masked, and so are the last 5 of every third sequence.
     """
     rng = np.random.default_rng(0)
@@ -46,7 +55,8 @@ def tiny_activations(folder: Path, *, train: int = 1024, sequences: int = 12, dt
     }
     directions = rng.standard_normal((24, D))
     mixing = rng.standard_normal((D, D)) / D**0.5
-    widths = {READ: D, WRITE: D}
+    factors = {READ: 2.3, WRITE: 0.13} | {site: 0.13 * factor for site, factor in (further or {}).items()}
+    widths = dict.fromkeys(factors, D)
     with RowFile(folder / "activations.h5", rows=rows, widths=widths, dtype=dtype) as file:
         for split, index in rows.items():
             n = len(index.token)
@@ -54,7 +64,8 @@ def tiny_activations(folder: Path, *, train: int = 1024, sequences: int = 12, dt
             np.put_along_axis(weights, rng.integers(0, 24, (n, 3)), rng.uniform(1, 3, (n, 3)), axis=1)
             x = weights @ directions + 0.5
             y = np.maximum(x @ mixing, 0) + 0.3 * x + 1
-            for site, values in ((READ, 2.3 * x), (WRITE, 0.13 * y)):
+            for site, factor in factors.items():
+                values = factor * (x if site == READ else y)
                 file.write(split, site, np.arange(n), torch.from_numpy(values).float())
     (folder / "tokens").mkdir()
     save_file(

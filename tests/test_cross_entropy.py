@@ -38,6 +38,8 @@ ARMS = (
     Arm("residual", "sae", "layers.0.resid_post", "layers.0.resid_post"),
     Arm("entering", "sae", "layers.1.resid_pre", "layers.1.resid_pre"),
 )
+AFTER = "layers.1.mlp.out_normed"  # the norm that follows the MLP
+NORMED = (Arm("normed", "sae", AFTER, AFTER), Arm("normed_transcoder", "skip-transcoder", READ, AFTER))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,12 @@ def slow(model: Any, coder: Coder, data: Tokens, sequences: np.ndarray, kind: st
     """Mean cross-entropy, a sequence and a position at a time, the module's own forward put aside."""
     layer = coder.write_site.split(".")[1]
     blocks = getattr(model.base_model, "h", None) or model.base_model.layers
-    module = blocks[int(layer)].mlp if ".mlp." in coder.write_site else blocks[int(layer)]
+    block = blocks[int(layer)]
+    module = block.mlp if ".mlp." in coder.write_site else block
+    entered: list[torch.Tensor] = []
+    hook = block.mlp.register_forward_pre_hook(lambda _, args: entered.append(args[0]))
+    if coder.write_site.endswith("out_normed"):
+        module = block.post_feedforward_layernorm
     own, lost, count = module.forward, 0.0, 0
 
     def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +90,8 @@ def slow(model: Any, coder: Coder, data: Tokens, sequences: np.ndarray, kind: st
             return own(put(x, x), *args, **kwargs)
         out = own(x, *args, **kwargs)
         first = out[0] if isinstance(out, tuple) else out
-        new = put(first, x if coder.read_site != coder.write_site and kind == "coder" else first)
+        read = entered[-1] if ".mlp." in coder.read_site else x
+        new = put(first, read if coder.read_site != coder.write_site and kind == "coder" else first)
         return (new, *out[1:]) if isinstance(out, tuple) else new
 
     module.forward = forward
@@ -98,11 +106,16 @@ def slow(model: Any, coder: Coder, data: Tokens, sequences: np.ndarray, kind: st
                     count += 1
     finally:
         module.forward = own
+        hook.remove()
     return lost / count
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize(
+    ("family", "arm"),
+    [(family, arm) for arm in ARMS for family in FAMILIES]
+    + [(family, arm) for arm in NORMED for family in ("gemma2", "gemma3")],
+    ids=lambda value: value.name if isinstance(value, Arm) else value,
+)
 def test_it_is_what_a_plain_loop_finds(made: Any, family: str, arm: Arm) -> None:
     subject, tokens = made[family]
     model, data, coder = load_subject(subject), read_tokens(tokens), coder_of(arm)

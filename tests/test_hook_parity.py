@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from coders_data import random_coder, save_coder
-from tiny import FAMILIES, tiny_corpus, tiny_model, tiny_tokenizer
+from tiny import ALSO_POST_NORMED, FAMILIES, tiny_corpus, tiny_model, tiny_tokenizer
 
 from sparring import subject_model
 from sparring.activations import capture
@@ -17,7 +17,8 @@ from sparring.corpus import prepare_corpus
 from sparring.errors import SparringError
 from sparring.gates import hook_parity as gate
 from sparring.gates.hook_parity import hook_parity, jaccard
-from sparring.sites import PLACES
+from sparring.sites import PLACES, POST_NORMED
+from sparring.sources.folder import read_config
 from sparring.sources.source import Source
 from sparring.tokens import TokenPlan, tokenize
 
@@ -37,7 +38,7 @@ def uneven(family: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=[*FAMILIES, *ALSO_POST_NORMED])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     root = tmp_path_factory.mktemp(request.param)
     for name in ("corpus", "tokens", "activations"):
@@ -45,11 +46,17 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     prepare_corpus(Source(f"path:{tiny_corpus(root / 'texts', 40)}"), format="jsonl", out=root / "corpus")
     subject = uneven(request.param, root / "subject")
     tokenize(subject, root / "corpus", plan=TokenPlan(48, 1_000, 0, 600, 0), out=root / "tokens")
-    sites = tuple(f"layers.{layer}.{place}" for layer in (0, 1) for place in PLACES)
+    normed = read_config(subject)["model_type"] in POST_NORMED
+    places = [place for place in PLACES if normed or place != "mlp.out_normed"]
+    sites = tuple(f"layers.{layer}.{place}" for layer in (0, 1) for place in places)
     given = {"sites": sites, "dtype": "float32", "batch": 8, "seed": 0, "splits": ("train", "evaluation")}
     capture(subject, root / "tokens", out=root / "activations", **given)
     return SimpleNamespace(
-        family=request.param, subject=subject, tokens=root / "tokens", activations=root / "activations"
+        family=request.param,
+        normed=normed,
+        subject=subject,
+        tokens=root / "tokens",
+        activations=root / "activations",
     )
 
 
@@ -65,7 +72,9 @@ def test_every_site_of_every_family_is_what_the_others_call_so(
     made: SimpleNamespace, tmp_path: Path, layer: int
 ) -> None:
     pairs = [(f"layers.{layer}.{read}", f"layers.{layer}.{write}") for read, write in
-             (("mlp.in", "mlp.out"), ("resid_pre", "resid_post"))]  # fmt: skip
+             (("mlp.in", "mlp.out"), ("resid_pre", "resid_post"), ("mlp.in", "mlp.out_normed"))]  # fmt: skip
+    if not made.normed:
+        pairs.pop()
     for n, (read, write) in enumerate(pairs):
         got = judged(made, tmp_path / str(n), read, write)
         assert {(c["site"], c["reference"]) for c in got["checks"]} == {
@@ -76,6 +85,9 @@ def test_every_site_of_every_family_is_what_the_others_call_so(
         assert {c["reference"] for c in got["must_fail"]} >= {"the next position", "the other side of a norm"}
         assert all(check["relative"] > 1e-3 for check in got["must_fail"])
         assert len(got["must_fail"]) == 6
+        sides = {"mlp.out": "before", "mlp.out_normed": "after"} if made.normed else {}
+        assert got["side_of_norm"] == {site: sides[place] for site in (read, write)
+                                       if (place := site.split(".", 2)[2]) in sides}  # fmt: skip
 
 
 def test_jaccard_by_hand() -> None:
@@ -87,25 +99,27 @@ def test_jaccard_by_hand() -> None:
 # Planted faults
 
 
-def replanted(made: SimpleNamespace, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> SimpleNamespace:
-    """Activations captured while a site's name means another place."""
+def replanted(
+    made: SimpleNamespace, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, named: str = "layers.1.mlp.out"
+) -> SimpleNamespace:
+    """Activations captured while the site `named` means another place."""
     own = subject_model.check_site
 
     def wrong(name: str, config: dict[str, Any]) -> Any:
         site = own(name, config)
-        return own(f"layers.{site.layer}.{place}", config) if name == "layers.1.mlp.out" else site
+        return own(f"layers.{site.layer}.{place}", config) if name == named else site
 
     class Named(subject_model.SiteReader):
         def read(self, *args: Any) -> Any:
             found = super().read(*args)
-            return {name: found[site.name] for name, site in zip(("layers.1.mlp.out",), self._sites, strict=True)}
+            return {name: found[site.name] for name, site in zip((named,), self._sites, strict=True)}
 
     (folder / "activations").mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(subject_model, "check_site", wrong)
         patch.setattr("sparring.activations.SiteReader", Named)
         given = {"dtype": "float32", "batch": 8, "seed": 0, "splits": ("evaluation",)}
-        capture(made.subject, made.tokens, sites=("layers.1.mlp.out",), out=folder / "activations", **given)
+        capture(made.subject, made.tokens, sites=(named,), out=folder / "activations", **given)
     return SimpleNamespace(**{**vars(made), "activations": folder / "activations"})
 
 
@@ -116,6 +130,18 @@ def test_rows_of_another_place_are_refused(
     planted = replanted(made, tmp_path, monkeypatch, place)
     with pytest.raises(SparringError, match=r"hook parity of layers\.1\.mlp\.out against Hugging Face: relative diff"):
         judged(planted, tmp_path / "coder", "layers.1.mlp.out", "layers.1.mlp.out")
+
+
+@pytest.mark.parametrize(("named", "place"), [("mlp.out", "mlp.out_normed"), ("mlp.out_normed", "mlp.out")])
+def test_the_wrong_side_of_the_norm_is_refused(
+    made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, place: str
+) -> None:
+    if not made.normed:
+        pytest.skip("no norm follows the MLP")
+    site = f"layers.1.{named}"
+    planted = replanted(made, tmp_path, monkeypatch, place, site)
+    with pytest.raises(SparringError, match=rf"hook parity of layers\.1\.{named} against Hugging Face: relative diff"):
+        judged(planted, tmp_path / "coder", site, site)
 
 
 def test_a_check_that_would_pass_a_wrong_variant_is_refused(

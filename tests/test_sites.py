@@ -4,14 +4,14 @@ import json
 
 import pytest
 import torch
-from tiny import FAMILIES, tiny_model
+from tiny import ALSO_POST_NORMED, FAMILIES, tiny_model
 
 from sparring.errors import SparringError
-from sparring.sites import Site, check_site, n_layers, parse_site
+from sparring.sites import POST_NORMED, Site, check_site, n_layers, parse_site, sides_of_norm
 from sparring.subject_model import SiteReader
 
 ALL = tuple(f"layers.{n}.{place}" for n in range(3) for place in ("resid_pre", "mlp.in", "mlp.out", "resid_post"))
-BLOCKS = {"llama": "layers", "gemma2": "layers", "gpt_neox": "layers", "gpt2": "h"}
+BLOCKS = {"llama": "layers", "gemma2": "layers", "gemma3_text": "layers", "gpt_neox": "layers", "gpt2": "h"}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -22,6 +22,42 @@ def model(request):
 @pytest.fixture
 def ids():
     return torch.randint(3, 259, (4, 20), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", *ALSO_POST_NORMED])
+def test_the_norm_after_the_mlp_has_a_site_of_its_own(family, ids):
+    """It is what the block adds to the residual; the MLP's own output is not. The list of families is looked at."""
+    model = tiny_model(family, layers=3).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("norm.weight"):
+                parameter += 0.5  # norms of fresh models do nothing but divide
+    config = model.config.to_dict()
+    assert config["model_type"] in POST_NORMED
+    sites = tuple(f"layers.1.{place}" for place in ("resid_pre", "mlp.out", "mlp.out_normed", "resid_post"))
+    entered = []
+    block = model.base_model.layers[1]
+    block.post_attention_layernorm.register_forward_hook(lambda _, __, out: entered.append(out))
+    found = SiteReader(model, sites).read(ids)
+    added = found["layers.1.resid_post"] - (found["layers.1.resid_pre"] + entered[0])
+    torch.testing.assert_close(found["layers.1.mlp.out_normed"], added, rtol=1e-4, atol=1e-4)
+    assert torch.equal(block.post_feedforward_layernorm(found["layers.1.mlp.out"]), found["layers.1.mlp.out_normed"])
+    assert not torch.allclose(found["layers.1.mlp.out"], found["layers.1.mlp.out_normed"], atol=1e-2)
+    assert sides_of_norm(sites, config) == {"layers.1.mlp.out": "before", "layers.1.mlp.out_normed": "after"}
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox", "gpt2"])
+def test_without_such_a_norm_there_is_no_such_site(family):
+    model = tiny_model(family)
+    config = json.loads(model.config.to_json_string())
+    with pytest.raises(
+        SparringError, match=rf"no norm follows the MLP in a {family} model .*; write layers\.1\.mlp\.out$"
+    ):
+        check_site("layers.1.mlp.out_normed", config)
+    with pytest.raises(SparringError, match="no norm follows"):
+        SiteReader(model, ("layers.1.mlp.out_normed",))
+    assert check_site("layers.1.mlp.out_normed", {"num_hidden_layers": 2}).place == "mlp.out_normed"  # not known yet
+    assert sides_of_norm(("layers.1.mlp.out", "layers.1.resid_post"), config) == {}
 
 
 def test_names():

@@ -8,18 +8,28 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
+    Exaone4Config,
+    Exaone4ForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    Olmo3Config,
+    Olmo3ForCausalLM,
     PreTrainedTokenizerFast,
 )
 
-FAMILIES = ("llama", "gpt_neox", "gpt2", "gemma2")
+FAMILIES = ("llama", "gpt_neox", "gpt2", "gemma2", "gemma3")
+# Further ones whose blocks have a norm after the MLP.
+ALSO_POST_NORMED = ("olmo2", "olmo3", "exaone4")
 WORDS = (
     "the",
     "river",
@@ -50,7 +60,7 @@ def tiny_tokenizer(*, bos: bool = False) -> Any:
 
 
 def tiny_model(family: str = "llama", *, layers: int = 2, d: int = 16, seed: int = 0) -> Any:
-    """A randomly initialised causal model of `family` (FAMILIES), `layers` blocks of width `d`, 259 tokens."""
+    """A randomly initialised causal model of `family`, `layers` blocks of width `d`, 259 tokens."""
     common = {"vocab_size": 259, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
     wide = {"hidden_size": d, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 2 * d}
     torch.manual_seed(seed)
@@ -60,6 +70,14 @@ def tiny_model(family: str = "llama", *, layers: int = 2, d: int = 16, seed: int
         return GPTNeoXForCausalLM(GPTNeoXConfig(**common, **wide))
     if family == "gemma2":
         return Gemma2ForCausalLM(Gemma2Config(**common, **wide, num_key_value_heads=1, head_dim=d // 2))
+    if family == "gemma3":
+        return Gemma3ForCausalLM(Gemma3TextConfig(**common, **wide, num_key_value_heads=1, head_dim=d // 2))
+    if family == "olmo2":
+        return Olmo2ForCausalLM(Olmo2Config(**common, **wide, num_key_value_heads=1))
+    if family == "olmo3":
+        return Olmo3ForCausalLM(Olmo3Config(**common, **wide, num_key_value_heads=1))
+    if family == "exaone4":
+        return Exaone4ForCausalLM(Exaone4Config(**common, **wide, num_key_value_heads=1, head_dim=d // 2))
     return GPT2LMHeadModel(GPT2Config(**common, n_embd=d, n_layer=layers, n_head=2, n_positions=512))
 
 

@@ -74,8 +74,8 @@ def bring_in(
         for name, site, d in (("d_in", arm.read_site, shape["d_in"]), ("d_out", arm.write_site, shape["d_out"])):
             if d != cache.d(site):
                 raise SparringError(
-                    f"arm {arm.name}: the coder's {name} is {d}, rows of {site} have {cache.d(site)}; "
-                    "it is of another model"
+                    f"arm {arm.name}: the coder's {name} is {d}, rows of {site} have {cache.d(site)}: it was made for "
+                    "another model"
                 )
     (out / "arm.json").write_bytes(pretty_json(asdict(arm)))
     sides = sides_of_norm(arm.sites, dict(subject))

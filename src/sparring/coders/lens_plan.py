@@ -22,8 +22,8 @@ class LensPlan:
 
     penalty: Penalty = "quadratic"
     """jumprelu: of L0. quadratic (Gemma Scope 2): 2/k (L0 - k)^2, k the recipe's; step: L0; tanh: sum tanh(4 z |w|)."""
-    l0_coefficient: float = 1.0
-    """jumprelu: what the penalty weighs beside the squared error of a row, about d for rows of unit RMS."""
+    l0_coefficient: float = 0.002
+    """jumprelu: what the penalty weighs beside the squared error of a row, in units of its d dimensions."""
     l0_warmup: float = 0.1
     """jumprelu: share of the steps over which that weight rises from 0."""
     bandwidth: float = 0.05

@@ -92,7 +92,7 @@ def new_sae(arm: Arm, recipe: Recipe, architecture: Architecture, plan: LensPlan
                     jumprelu_bandwidth=plan.bandwidth,
                     jumprelu_init_threshold=plan.init_threshold,
                     jumprelu_ste_to_input=plan.ste_to_input,
-                    l0_coefficient=plan.l0_coefficient,
+                    l0_coefficient=plan.l0_coefficient * d,  # sae_lens sums the error over dimensions
                     l0_warm_up_steps=round(plan.l0_warmup * recipe.steps),
                     target_l0=float(recipe.k) if plan.penalty == "quadratic" else None,
                 )

@@ -13,9 +13,9 @@ from sparring.errors import SparringError
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.sets import Latents, answers, matched_sets, strongest_set
 from sparring.probing.contrasts import Contrast, draw_contrasts
+from sparring.probing.labelled import read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
-from sparring.probing.task import read_task
 from sparring.progress import progress
 from sparring.stats.bootstrap import bootstrap_mean
 

@@ -18,9 +18,9 @@ from sparring.canonical import rounded
 from sparring.coders.coder import Coder
 from sparring.errors import SparringError
 from sparring.probing.contrasts import draw_contrasts
+from sparring.probing.labelled import read_task
 from sparring.probing.means import mean_latents, mean_rows
 from sparring.probing.plan import ProbingPlan
-from sparring.probing.task import read_task
 from sparring.progress import progress
 from sparring.sites import parse_site
 from sparring.steering.directions import directions
