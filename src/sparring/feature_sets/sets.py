@@ -17,7 +17,7 @@ from sparring.probing.probe import right, strongest
 _NEAREST = 20  # of which one is drawn
 
 Latents = Float[Tensor, "text latent"]
-Answers = Bool[np.ndarray, " text"]
+Answers = Bool[np.ndarray, " test"]
 
 
 def strongest_set(coders: Sequence[Latents], contrast: Contrast, size: int) -> list[Int[np.ndarray, " size"]]:

@@ -11,7 +11,7 @@ from sparring.device import device
 from sparring.sites import parse_site
 from sparring.subject_model import site_module, visit_site
 
-Ids = Int[Tensor, "sample position"]
+Ids = Int[Tensor, "sample token"]
 
 
 @torch.no_grad()
