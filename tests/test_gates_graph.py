@@ -42,3 +42,29 @@ def test_the_gates_pass_and_a_flipped_b_dec_is_stopped_with_its_figures(copy: Ch
     copy.edit("src/sparring/coders/sae_lens_adapter.py", '"apply_b_dec_to_input": False,', RIGHT)
     ran = copy.run(*FIDELITY, *MINI)
     assert ran.status == 0 and not ran.computed
+
+
+def test_the_registry_shows_the_flipped_b_dec_superseded_by_the_right_one(copy: Checkout) -> None:
+    """The published study's own story: there v1 had a figure, here the gate stops it, with its reason."""
+    run = "results/runs/saebench-sae.json"
+    runs = "runs={saebench-sae: {what: sparse probing, measures: [saebench], arms: [sae], about: bbc}}"
+    study = (*MINI, "--config", "name=mini", runs)
+    copy.edit("src/sparring/coders/sae_lens_adapter.py", RIGHT, '"apply_b_dec_to_input": False,')
+    ran = copy.run(run, *study)
+    assert ran.status != 0 and not (copy.work / run).exists()
+    assert "saebench-bbc-sae" not in ran.launched
+    (v1,) = json.loads(copy.sparring("runs", "--json").stdout)
+    assert v1["status"] == "failed" and v1["figures"] == {}
+    assert "the adapter is not its coder (random rows: Jaccard 0." in v1["reasons"][0]
+
+    copy.edit("src/sparring/coders/sae_lens_adapter.py", '"apply_b_dec_to_input": False,', RIGHT)
+    ran = copy.run(run, "results/registry.json", *study)
+    assert ran.status == 0, ran.output
+    v1, v2 = json.loads(copy.result("registry.json"))["rows"]
+    assert (v1["status"], v1["superseded_by"]) == ("superseded", "saebench-sae")
+    assert v1["changed"] == ["sparring.coders.sae_lens_adapter.to_sae_lens changed"]
+    assert v2["status"] == "novel"
+    for rows in ("random", "real"):
+        assert v2["figures"][f"fidelity_jaccard_{rows}"]["value"] == 1.0
+    assert 0.5 < v2["figures"]["sae_full"]["value"] <= 1
+    assert v2["figures"]["sae_top_1"]["ci95"]

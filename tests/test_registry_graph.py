@@ -61,5 +61,5 @@ def test_run_is_superseded_by_other_code_and_fails_with_its_reason(copy: Checkou
 def test_run_of_another_study_is_named(copy: Checkout) -> None:
     ran = copy.run("-n", "results/runs/repro-001.json", *MINI)
     assert ran.status != 0
-    assert "add --configfile" in ran.output
+    assert "name that with --configfile" in ran.output
     assert "config/studies/equivalents.yaml" in ran.output

@@ -10,13 +10,13 @@ PUBLISHED = frozenset(
     "circuit-g2-sae circuit-multilayer saebench-custom-sae-v1 saebench-custom-sae-v2".split()
 )
 STUDIES = {
-    "published": [["gemma-2-2b"], ["gemma-2-2b", "gemma-2-2b-7b"], ["pythia-70m"]],
-    "equivalent": [["equivalents"]],
+    "published": [["studies/gemma-2-2b"], ["studies/gemma-2-2b", "scorers/qwen2.5-7b"], ["studies/pythia-70m"]],
+    "equivalent": [["studies/equivalents"]],
 }
 
 
 def runs_of(name: str) -> dict[str, dict]:
-    return yaml.safe_load((ROOT / "config" / "studies" / f"{name}.yaml").read_text())["runs"]
+    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())["runs"]
 
 
 @pytest.mark.parametrize("which", STUDIES)
@@ -30,7 +30,7 @@ def test_all_published_runs_are_there(which: str) -> None:
 def test_every_run_is_planned(tmp_path, names: list[str]) -> None:
     runs = sorted({run for name in names for run in runs_of(name)})
     checkout = Checkout.make(tmp_path, tmp_path / "store")
-    files = [f"config/studies/{name}.yaml" for name in names]
+    files = [f"config/{name}.yaml" for name in names]
     ran = checkout.run("-n", "--configfile", *files, "--", *(f"results/runs/{run}.json" for run in runs))
     assert ran.status == 0, ran.output
     assert f"study_run {len(runs)}" in " ".join(ran.output.split())

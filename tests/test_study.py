@@ -17,6 +17,9 @@ from sparring.study import Study, read_study
 
 LLAMA = {"engine": "llama.cpp", "name": "m"}
 SERVED = {"engine": "openai", "name": "m", "url": "http://127.0.0.1:8000/v1", "weights": "w"}
+SAE = {"kind": "sae", "read": "mlp.out", "write": "mlp.out"}
+SCOPE = {"uri": "hf:google/gemma-scope-2b-pt-mlp", "revision": "1" * 40, "member": "layer_1/width_16k/average_l0_82/*"}
+FOREIGN = {"format": "gemma_scope", "source": SCOPE}
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
@@ -88,6 +91,40 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda c: c.update(llm={"model": SERVED, "delphi": {"n_examples_test": 5}}),
         "llm.delphi.n_examples_test is 5, under n_quantiles = 10",
     ),
+    "a transcoder of sae_lens": (
+        lambda c: c["coders"]["transcoder"].update(architecture="jumprelu"),
+        "coders.transcoder.architecture: 'jumprelu' with kind 'skip-transcoder': sae_lens has no training class",
+    ),
+    "unknown architecture": (lambda c: c["coders"]["sae"].update(architecture="gated"), "sae.architecture is 'gated'"),
+    "keys of sae_lens for sparsify": (lambda c: c["coders"]["sae"].update(sae_lens={}), "coders.sae.sae_lens: a topk"),
+    "unknown key of sae_lens": (
+        lambda c: c["coders"].update(jump=SAE | {"architecture": "jumprelu", "sae_lens": {"l0_coeficient": 2}}),
+        "'coders.jump.sae_lens.l0_coeficient'.*mean 'l0_coefficient'",
+    ),
+    "a source without a format": (
+        lambda c: c["coders"].update(scope=SAE | {"source": SCOPE}),
+        "coders.scope.format: missing; say how the coder of `source` lies there: sparsify, sae_lens, gemma_scope",
+    ),
+    "a format without a source": (
+        lambda c: c["coders"].update(scope=SAE | {"format": "gemma_scope"}),
+        "coders.scope.source: missing",
+    ),
+    "a coder without a commit": (
+        lambda c: c["coders"].update(scope=SAE | {"format": "gemma_scope", "source": {"uri": SCOPE["uri"]}}),
+        "`revision` is missing",
+    ),
+    "an architecture for a coder from elsewhere": (
+        lambda c: c["coders"].update(scope=SAE | FOREIGN | {"architecture": "jumprelu"}),
+        "coders.scope.architecture: a coder from hf:google/gemma-scope-2b-pt-mlp has the architecture that it was",
+    ),
+    "a coder that is not there": (
+        lambda c: c["coders"].update(scope=SAE | {"format": "sparsify", "source": {"uri": "path:nowhere"}}),
+        "coders.scope.source.uri: 'path:nowhere' is not there",
+    ),
+    "seeds of a coder from elsewhere": (
+        lambda c: (c["coders"]["sae"].update(FOREIGN), c.update(seeds=[1])),
+        "seeds: 'sae' was trained elsewhere and has no further seeds",
+    ),
     "malformed hash": (lambda c: c["subject"]["source"].update(sha256="abc"), "sha256 'abc' is not"),
     "no hash": (lambda c: c["corpus"]["source"].pop("sha256"), "`sha256` is missing"),
     "branch for a commit": (
@@ -153,6 +190,17 @@ def test_a_tasks_context_is_of_its_rows_alone() -> None:
     )
     assert before.task("bbc") == after.task("bbc") and before.saebench("sae") == after.saebench("sae")
     assert before.task_rows("bbc") != after.task_rows("bbc")
+
+
+def test_each_arm_has_one_maker_and_no_smoke_run_of_what_is_not_trained() -> None:
+    jump = {"jump": SAE | {"architecture": "jumprelu"}, "scope": SAE | FOREIGN}
+    study = read_study(changed(lambda c: (c["coders"].update(jump), c.update(seeds=[1]))))
+    assert study.made_by("sae_lens") == ["jump", "smoke_jump"] and study.made_by("elsewhere") == ["scope"]
+    trained = ["sae", "transcoder", "sae_seed1", "transcoder_seed1", "smoke_sae", "smoke_transcoder"]
+    assert sorted(study.made_by("sparsify")) == sorted(trained)
+    made = Specs(study, ROOT)
+    assert made.coder("jump") != made.coder("sae") | {"arm": made.coder("jump")["arm"]}  # another maker, another spec
+    assert made.foreign_coder("scope")["source"]["revision"] == "1" * 40
 
 
 def test_swapped_values_are_seen() -> None:

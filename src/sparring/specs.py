@@ -255,10 +255,14 @@ class Specs:
             return self.study.runs[run]
         others = [
             path.relative_to(self.root).as_posix()
-            for path in sorted((self.root / "config" / "studies").glob("*.yaml"))
+            for path in sorted((self.root / "config").glob("*/*.yaml"))
             if run in (yaml.safe_load(path.read_bytes()).get("runs") or {})
         ]
-        mend = f"add --configfile {' or '.join(others)}" if others else f"it has {', '.join(self.study.runs) or 'none'}"
+        mend = (
+            f"it stands in {' and '.join(others)}: name that with --configfile"
+            if others
+            else f"it has {', '.join(self.study.runs) or 'none'}"
+        )
         raise SparringError(f"run {run!r} is not one of the study {self.study.name!r}; {mend}")
 
     def _llm(self) -> Llm:
