@@ -258,11 +258,8 @@ class Specs:
             for path in sorted((self.root / "config").glob("*/*.yaml"))
             if run in (yaml.safe_load(path.read_bytes()).get("runs") or {})
         ]
-        mend = (
-            f"it stands in {' and '.join(others)}: name that with --configfile"
-            if others
-            else f"it has {', '.join(self.study.runs) or 'none'}"
-        )
+        known = ", ".join(self.study.runs) or "none"
+        mend = f"it stands in {' and '.join(others)}: name that with --configfile" if others else f"it has {known}"
         raise SparringError(f"run {run!r} is not one of the study {self.study.name!r}; {mend}")
 
     def _llm(self) -> Llm:
