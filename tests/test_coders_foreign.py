@@ -261,6 +261,15 @@ def test_the_hub_is_asked_for_the_pinned_commit_and_the_one_folder(
     assert meta["declared"]["read"] == "blocks.1.hook_mlp_out"
 
 
+def test_a_folder_of_a_wheel_tells_its_layer_too(
+    bring: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = scope(tmp_path / "wheel" / SCOPE)
+    monkeypatch.setattr("sparring.coders.foreign.fetch", lambda source, *, kind, scratch: folder)
+    meta, _ = bring(Source("pypi:coders==1", f"data/{SCOPE}/", "0" * 64, "0" * 64), "gemma_scope", SAE_NORMED, GEMMA2)
+    assert meta["declared"]["read"] == "blocks.1.hook_mlp_out"
+
+
 # Planted faults
 
 

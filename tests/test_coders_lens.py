@@ -144,6 +144,15 @@ def test_a_coder_without_b_dec_still_has_a_variant_that_must_fail(activations: P
     assert {check["variant"] for check in got["must_fail"]} == {"the threshold left out"}
 
 
+def test_a_jump_relu_without_thresholds_has_a_variant_that_must_fail(activations: Path, tmp_path: Path) -> None:
+    made = lens_sae("jumprelu", b_dec=0.0)
+    made.threshold.zero_()
+    folder = save_lens(made, ARM_OF["sae"], tmp_path / "coder")
+    save_sae_lens(folder, tmp_path / "sae_lens")
+    got = encode_fidelity(folder, tmp_path / "sae_lens", activations, split="evaluation")
+    assert {check["variant"] for check in got["must_fail"]} == {"a threshold put in"}
+
+
 @pytest.mark.parametrize("key", ["threshold", "b_dec", "W_dec", "W_enc"])
 def test_an_adapter_that_lost_a_parameter_is_stopped(key: str, activations: Path, tmp_path: Path) -> None:
     made, folder = saved(tmp_path / "coder", "jumprelu")

@@ -8,7 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from safetensors import SafetensorError
@@ -92,8 +92,10 @@ def _folder(found: Path, source: Source, origin: Origin) -> tuple[Path, str]:
         there = f"there are {len(files)} ({named}, ...)" if files else "there is none"
         raise SparringError(f"{source.uri}: {origin} wants one {wanted}, {there}; name its folder in source.member")
     folder = files[0].parent
-    below = folder.relative_to(found).as_posix() if found.is_dir() else source.member or "."
-    return folder, f"{source.name}/{below}".removesuffix("/.")
+    # Of a wheel the member's own folders are left behind, of a repository they are below `found`.
+    within = [source.member] if source.member and (found.is_file() or source.scheme == "pypi") else []
+    below = [folder.relative_to(found).as_posix()] if found.is_dir() else []
+    return folder, str(PurePosixPath(source.name, *within, *below))
 
 
 def _shape(out: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Trains a JumpReLU, BatchTopK or Matryoshka SAE by sae_lens's own classes and steps, from cached activations.
 
 `SAETrainer.step` is the seam that sae_lens offers to others: no model, no store of its own, no Weights & Biases, no
-checkpoint; its `fit` would draw a bar and write through pickle. All other choices are the recipe's: width, k, rows and
-their order, batch, Adam's peak rate with its warm-up and its fall to 0, seed, scale.
+checkpoint; its `fit` would draw a bar of its own and keep no loss. All other choices are the recipe's: width, k, rows
+and their order, batch, Adam's peak rate with its warm-up and its fall to 0, seed, scale.
 """
 
 import shutil

@@ -22,6 +22,8 @@ def mutants(made: Any) -> dict[str, Wrong]:
     threshold = getattr(made, "threshold", None)
     if threshold is not None and bool(threshold.any()):
         found["the threshold left out"] = lambda rows: _with_threshold(made, torch.zeros_like(threshold), rows)
+    elif threshold is not None:  # a JumpReLU that is a ReLU: what its mask passes is positive already
+        found["a threshold put in"] = lambda rows: _with_threshold(made, _mean_latent(made, rows), rows)
     elif made.cfg.architecture().startswith("topk"):
         found["TopK left out"] = lambda rows: _with_activation(made, nn.ReLU(), rows)
     else:
@@ -42,6 +44,11 @@ def _flipped(made: Any, rows: Tensor) -> Tensor:
 def _with_threshold(made: Any, threshold: Tensor, rows: Tensor) -> Tensor:
     with _set(made.threshold, "data", threshold):
         return made.encode(rows)
+
+
+def _mean_latent(made: Any, rows: Tensor) -> Tensor:
+    z: Tensor = made.encode(rows)
+    return torch.full_like(made.threshold, float(z[z > 0].mean()))
 
 
 def _with_activation(made: Any, activation: nn.Module, rows: Tensor) -> Tensor:
