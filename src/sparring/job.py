@@ -12,14 +12,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn
 
-from sparring.canonical import digest, sha256_file
+from sparring.canonical import digest
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
 from sparring.failures import note_failure
+from sparring.jobview import BESIDE, Job, Snakemake, content_digest
 from sparring.machine import machine
 from sparring.manifest import Manifest, content_of, read_manifest
 from sparring.memo import Action, job_name, recall, remember
@@ -27,73 +27,6 @@ from sparring.planned import named_files
 from sparring.records import write_record
 from sparring.runs import check_planned
 from sparring.store import Blob, Store, open_store
-
-BESIDE = "store"  # the name of what a job reads of the store beside its inputs
-
-
-@runtime_checkable
-class Snakemake(Protocol):
-    """The part of the object that Snakemake puts into a script's namespace which we use."""
-
-    input: Any
-    output: Any
-    params: Any
-    wildcards: Any
-    threads: int
-    log: Any
-    rule: str
-    scriptdir: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a script's `compute` sees: the spec, the inputs as folders or files, and an empty folder `out` to fill."""
-
-    rule: str
-    spec: Mapping[str, Any]
-    wildcards: Mapping[str, str]
-    threads: int
-    out: Path
-    checkout: Path
-    store: Store = field(repr=False)
-    _files: Mapping[str, Path]
-    _manifests: Mapping[str, Manifest]
-    _links: Path = field(repr=False)
-
-    def folder(self, name: str, *, only: str = "*") -> Path:
-        """The files of the artifact that is input `name`, re-hashed, in a folder of links; ask once for an input.
-
-        only: a pattern for the relative paths, for a reader of one of several large files.
-        """
-        return self._manifests[name].link_into(self.store, self._links / name, only)
-
-    def meta(self, name: str) -> Mapping[str, Any]:
-        """The meta of the artifact that is input `name`."""
-        return self._manifests[name].meta
-
-    def content(self, name: str) -> str:
-        """The content digest of input `name`."""
-        return _content(self._files[name], self._manifests.get(name))
-
-    def contents(self) -> dict[str, str]:
-        """The content digest of every input."""
-        return {name: self.content(name) for name in sorted(self._files)}
-
-    def first_seen(self, name: str) -> int:
-        """When the store first saw the content of input `name` (nanoseconds), by whatever job it was made."""
-        return self.store.first_seen(self.content(name))
-
-    def kept(self, name: str) -> Path:
-        """The folder `name` of the store, for what jobs keep from one to the next beside the objects."""
-        return self.store.root / name
-
-    def file(self, name: str) -> Path:
-        """Input `name` as the file it is."""
-        return self._files[name]
-
-    def files(self) -> list[Path]:
-        """Every input as the file it is."""
-        return list(self._files.values())
 
 
 def run(
@@ -145,7 +78,7 @@ def _run(
     spec = dict(snakemake.params.spec)
     files = named_files(snakemake.input)
     manifests = {name: manifest for name, path in files.items() if (manifest := read_manifest(path))}
-    inputs = {name: _content(path, manifests.get(name)) for name, path in files.items()}
+    inputs = {name: content_digest(path, manifests.get(name)) for name, path in files.items()}
     if beside is not None:
         inputs[BESIDE] = digest(list(beside(store)))
     action = Action(snakemake.rule, spec, dict(snakemake.wildcards.items()), inputs)
@@ -218,10 +151,6 @@ def _unedited_code(spec: Mapping[str, Any], scriptdir: Path) -> dict[str, str]:
     if digest(code) != spec["code"]:
         raise SparringError(f"the code of {spec['script']} was edited while the job ran; run the same command again")
     return code
-
-
-def _content(path: Path, manifest: Manifest | None) -> str:
-    return manifest.content if manifest else sha256_file(path)
 
 
 def _log(snakemake: Snakemake, line: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sparring.canonical import digest, sha256_file
 from sparring.errors import SparringError
-from sparring.job import BESIDE
+from sparring.jobview import BESIDE
 from sparring.manifest import content_of
 from sparring.memo import read_action
 from sparring.records import Record, read_records

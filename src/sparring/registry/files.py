@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparring.job import Job
+from sparring.jobview import Job
 from sparring.registry.plan import Measure, RunPlan
 
 ANY = ""  # in place of an arm: one file for all of them

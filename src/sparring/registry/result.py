@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 
 from sparring.canonical import rounded
-from sparring.job import Job
+from sparring.jobview import Job
 from sparring.registry.figure import Figures
 from sparring.registry.files import ANY, RunInputs
 from sparring.registry.measures import measured
