@@ -15,12 +15,13 @@ CODERS = ", ".join(
 STUDY = (*MINI, "--config", f"coders={{{CODERS}}}")
 
 
-def test_coders_of_sae_lens_go_through_reconstruction_latents_and_the_gate(copy: Checkout) -> None:
-    wanted = [f"results/{stage}/{arm}.json" for stage in ("recon", "latents", "gates/encode_fidelity") for arm in ARMS]
+def test_coders_of_sae_lens_go_through_reconstruction_latents_the_gate_and_probing(copy: Checkout) -> None:
+    where = ("recon", "latents", "gates/encode_fidelity", "saebench/bbc")
+    wanted = [f"results/{stage}/{arm}.json" for stage in where for arm in ARMS]
     ran = copy.run(*wanted, *STUDY)
     assert ran.status == 0, ran.output
-    stages = ("lens_coder", "recon", "latents", "to_sae_lens", "encode_fidelity")
-    assert ran.computed == {f"{stage}-{arm}" for stage in stages for arm in ARMS}
+    stages = ("lens_coder", "recon", "latents", "to_sae_lens", "encode_fidelity", "saebench-bbc")
+    assert ran.computed == {f"{stage}-{arm}" for stage in stages for arm in ARMS} | {"task-bbc", "task_rows-bbc"}
     for arm, name in ARMS.items():
         meta = json.loads(copy.result(f"coders/{arm}.json"))["meta"]
         assert (meta["format"], meta["architecture"], meta["n_latents"]) == ("sae_lens", name, 512)
@@ -32,5 +33,7 @@ def test_coders_of_sae_lens_go_through_reconstruction_latents_and_the_gate(copy:
         assert all(check["jaccard_least"] == 1.0 for check in gate["checks"])
         assert {check["variant"] for check in gate["must_fail"]} == {"b_dec flipped", "the threshold left out"}
         assert all(check["jaccard"] < 0.97 for check in gate["must_fail"] if check["rows"] == "real")
+        probed = json.loads(copy.result(f"saebench/bbc/{arm}.json"))
+        assert probed["ours"]["sae_all"]["macro"] > 0.6 and probed["agreement"]["largest"] <= 1e-6
     ran = copy.run("results/recon/jump.json", *MINI, "--config", f"coders={{{CODERS.replace('jumprelu', 'topk')}}}")
     assert ran.computed == {"coder-jump", "recon-jump"}, ran.output  # another maker of the same file: never the old one
