@@ -15,7 +15,7 @@ from sparring.manifest import content_of
 from sparring.memo import Action, read_action, recall
 from sparring.planned import PlannedJob
 from sparring.records import read_record
-from sparring.specs import reached_by
+from sparring.specs_base import reached_by
 from sparring.store import Blob, Store
 
 COMPUTES, ANSWERED, MAYBE, FRESH = "computes", "memo", "memo if upstream stays equal", "up to date"

@@ -19,7 +19,8 @@ from sparring.outdated import mark, outdated
 from sparring.records import retract
 from sparring.registry.keys import RULE
 from sparring.runs import hold_folder, write_plan
-from sparring.specs import Specs, reached_by
+from sparring.specs import Specs
+from sparring.specs_base import reached_by
 from sparring.store import open_store
 from sparring.study import Study, read_study
 

@@ -1,0 +1,97 @@
+"""The specs of auto-interp and its head-to-head."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sparring.autointerp.plan import WindowsPlan
+from sparring.errors import SparringError
+from sparring.specs_base import BaseSpecs
+from sparring.study_keys import Llm
+
+
+class AutointerpSpecs(BaseSpecs):
+    """Windows, draws, explanations, scores, by the embedding scorer, a language model or delphi; the comparison."""
+
+    def windows(self) -> dict[str, Any]:
+        """Embed the windows of the scorer pool."""
+        draw, score = self.study.draw, self.study.score
+        plan = WindowsPlan(draw.window, draw.explainer_share, draw.seed, score.layer, score.batch)
+        return self._spec("windows", split=self.study.evaluate_on, plan=asdict(plan))
+
+    def draw(self, arm: str) -> dict[str, Any]:
+        """Draw the latents to be judged."""
+        return self._spec("draw", arm=arm, plan=asdict(self.study.draw))
+
+    def preregister(self) -> dict[str, Any]:
+        """Write the plan of the comparison down."""
+        study = self.study
+        return self._spec("preregister", compare=study.compare, scored=study.scored, plan=asdict(study.test))
+
+    def explain(self, arm: str) -> dict[str, Any]:
+        """Explain the drawn latents."""
+        return self._spec("explain", arm=arm, plan=asdict(self.study.explain))
+
+    def score(self, arm: str) -> dict[str, Any]:
+        """Score the explanations."""
+        return self._spec("score", arm=arm, plan=asdict(self.study.score))
+
+    def llm(self) -> dict[str, Any]:
+        """Fetch the language model."""
+        llm = self._llm()
+        return self._spec("llm", sources=[asdict(source) for source in llm.sources], sha256=llm.sha256)
+
+    def llm_explain(self, arm: str) -> dict[str, Any]:
+        """Let the language model explain the drawn latents."""
+        llm = self._llm()
+        assert llm.describe is not None
+        return self._spec("llm_explain", arm=arm, model=asdict(llm.model), plan=asdict(llm.describe))
+
+    def llm_score(self, arm: str) -> dict[str, Any]:
+        """Let the language model judge the explanations."""
+        llm = self._llm()
+        return self._spec("llm_score", arm=arm, model=asdict(llm.model), plan=asdict(llm.ask))
+
+    def delphi(self, arm: str) -> dict[str, Any]:
+        """Let delphi explain and judge."""
+        llm = self._llm()
+        return self._spec("delphi", arm=arm, model=asdict(llm.model), plan=asdict(llm.delphi))
+
+    def agreement(self) -> dict[str, Any]:
+        """Compare two scorers on the same latents."""
+        return self._spec("agreement", compare=self.study.compare, plan=asdict(self.study.test))
+
+    @property
+    def written(self) -> list[str]:
+        """Where the language model's own explanations lie, where those are what it judges, as a pattern of {arm}."""
+        ours = self.study.llm is None or self.study.llm.describe is None
+        return [] if ours else ["results/llm_explanations/{arm}.json"]
+
+    def llm_files(self) -> list[str]:
+        """The files of `path:` sources of the language model."""
+        sources = self.study.llm.sources if self.study.llm else []
+        return [file for source in sources for file in self.local_files(source)]
+
+    @property
+    def explanations(self) -> str:
+        """Where the explanations lie that the comparison rests on, as a pattern of {arm}."""
+        return f"results/{self._whose('describe', 'llm_explanations', 'explanations')}/{{arm}}.json"
+
+    @property
+    def scores(self) -> str:
+        """Where the scores lie that the comparison rests on, as a pattern of {arm}."""
+        return f"results/{self._whose('judges', 'llm_scores', 'scores')}/{{arm}}.json"
+
+    def _whose(self, key: str, models: str, ours: str) -> str:
+        if self.study.protocol == "delphi":
+            return "delphi"
+        return models if self.study.llm is not None and getattr(self.study.llm, key) else ours
+
+    def headtohead(self) -> dict[str, Any]:
+        """Compare two arms."""
+        study = self.study
+        return self._spec("headtohead", compare=study.compare, replicates=study.replicates, plan=asdict(study.test))
+
+    def _llm(self) -> Llm:
+        if self.study.llm is None:
+            raise SparringError("llm: this study names no language model; see config/studies/default-llm.yaml")
+        return self.study.llm
