@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from sparring.canonical import pretty_json
 from sparring.codedigest import code_digest
 from sparring.errors import SparringError
 from sparring.job import Job, run
 from sparring.manifest import read_manifest
+from sparring.memo import Action, remember
+from sparring.registry.keys import RULE, job_keys, run_keys
 from sparring.store import Store, open_store
 from sparring.upkeep import collect, verify
 
@@ -89,6 +93,23 @@ def test_what_is_young_stays(work: Path) -> None:
     (work / "results" / "coder.json").unlink()
     (work / "results" / ".sparring" / "results" / "coder.json.json").unlink()
     assert collect(open_store(), keep_days=7.0, dry_run=False) == (0, 0)
+
+
+def test_runs_of_a_study_stay_with_the_records_of_what_led_to_them(work: Path) -> None:
+    """The registry is a query over them; the objects of the jobs before them may go."""
+    store = open_store()
+    big = make(work, "coder", "abc")
+    (led,) = (path.stem for path in store.root.glob("actions/*/*.json"))
+    found = {"run": "one", "jobs": {"coder": {"action": led, "code": "c" * 64}}}
+    result = store.put_bytes(pretty_json(found))
+    remember(store, Action(RULE, {}, {"run": "one"}, {}), {"result": result}, [], {}, {})
+    shutil.rmtree(work / "results")
+    age(store, 30)
+    collect(store, keep_days=7, dry_run=False)
+    assert store.has(result)
+    assert run_keys(store) and job_keys(store) == {led}
+    assert store.action_path(led).is_file()
+    assert not store.path(big).is_file()
 
 
 def test_nothing_is_deleted_while_a_job_is_at_work(work: Path) -> None:
