@@ -105,7 +105,7 @@ def test_runs_of_a_study_stay_with_the_records_of_what_led_to_them(work: Path) -
     remember(store, Action(RULE, {}, {"run": "one"}, {}), {"result": result}, [], {}, {})
     shutil.rmtree(work / "results")
     age(store, 30)
-    collect(store, keep_days=7, dry_run=False)
+    collect(store, keep_days=7.0, dry_run=False)
     assert store.has(result)
     assert run_keys(store) and job_keys(store) == {led}
     assert store.action_path(led).is_file()
