@@ -19,7 +19,7 @@ from sparring.registry.keys import RULE, job_keys, run_keys
 from sparring.registry.plan import RunPlan
 from sparring.registry.provenance import git_revision, spent, upstream
 from sparring.registry.result import finished, judged
-from sparring.registry.table import registry_page, write_registry
+from sparring.registry.table import registry_page, shown, write_registry
 from sparring.store import Store
 
 PLAN = RunPlan(what="reconstruction", measures=["recon"], arms=["sae"], expected={"variance_explained": (0.79, 0.81)})
@@ -171,6 +171,16 @@ def test_files_of_the_registry(tmp_path: Path) -> None:
     page = registry_page(rows)
     assert "| mini | repro-001 | novel | variance_explained 0.8 [0.790, 0.810] |" in page
     assert "- coder-sae: out of memory" in page
+
+
+def test_the_best_known_figures_are_shown_first_and_few_changes() -> None:
+    names = ("cosine", "fvu", "sae.variance_explained", "sae.mean_l0", "zeta", "alpha", "beta", "gamma")
+    row = {**result(), "changed": [f"f{i} changed" for i in range(20)]}
+    row |= {"figures": {name: figure(0.5) for name in names}, "expected": {"zeta": [0, 1]}}
+    assert [said.split()[0] for said in shown(row)][:3] == ["zeta", "sae.variance_explained", "sae.mean_l0"]
+    assert len(shown(row)) == 6
+    page = registry_page([row])
+    assert page.count("Since then") == 8 and "And 12 more changes." in page
 
 
 def test_runs_in_the_terminal(

@@ -13,6 +13,12 @@ from sparring.words import plain_interval
 
 _PER_RUN = ("study", "run", "what", "status", "code_digest", "spec_digest", "git_revision", "made", "wall_seconds")
 _SHOWN = 6  # figures of a row
+_SAID = 8  # changes of a row
+# What a reader looks for first in a row.
+_FIRST = (
+    "variance_explained mean_l0 sae_top_1 residual_top_1 sae_full residual_full detection_difference fuzz_difference "
+    "detection fuzz accuracy ceiling baseline_success first_fvu final_fvu training.steps training.final_fvu"
+).split()
 _SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in _PER_RUN[:-1]),
@@ -53,7 +59,8 @@ def registry_page(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     for row in rows:
-        said = [*row["reasons"], *(f"Since then: {change}." for change in row["changed"])]
+        said = [*row["reasons"], *(f"Since then: {change}." for change in row["changed"][:_SAID])]
+        said += [f"And {more} more changes."] if (more := len(row["changed"]) - _SAID) > 0 else []
         if said:
             lines += ["", f"**{row['run']}** ({row['study']}, {row['status']}, `{row['code_digest'][:8]}`)", ""]
             lines += [f"- {sentence}" for sentence in said]
@@ -61,9 +68,16 @@ def registry_page(rows: Sequence[Row]) -> str:
 
 
 def shown(row: Mapping[str, Any]) -> list[str]:
-    """The first figures of a row in words, those with an expected range before the others."""
-    order = sorted(row["figures"], key=lambda name: name not in row["expected"])
+    """The first figures of a row in words: those with an expected range, then the best known, then the others."""
+    order = sorted(row["figures"], key=lambda name: (name not in row["expected"], _rank(name)))
     return [_shown(name, row["figures"][name]) for name in order[:_SHOWN]]
+
+
+def _rank(name: str) -> int:
+    for known in (name, name.partition(".")[2]):  # of several arms, the arm stands before the figure
+        if known in _FIRST:
+            return _FIRST.index(known)
+    return len(_FIRST)
 
 
 def _shown(name: str, figure: Mapping[str, Any]) -> str:
