@@ -3,6 +3,8 @@
 The only module that knows Snakemake's own objects; nothing here prints, since `--dag` writes to standard output.
 """
 
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Collection, Mapping
@@ -45,10 +47,18 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
 
 
 def known_runs(study: Study, workflow: Any) -> list[str]:
-    """The results of the study's runs that are there, or asked for together with whatever asks."""
+    """The results of the study's runs that are there, or asked for together with whatever asks. One that another study
+    left under the same name is not there."""
     paths = [f"results/runs/{run}.json" for run in study.runs]
     wanted = set(workflow.dag_settings.targets)
-    return [path for path in paths if path in wanted or Path(path).is_file()]
+    return [path for path in paths if path in wanted or _study_of(Path(path)) == study.name]
+
+
+def _study_of(result: Path) -> str | None:
+    try:
+        return str(json.loads(result.read_bytes())["study"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def one_of(names: Collection[str]) -> str:
@@ -76,18 +86,21 @@ def start(workflow: Any) -> None:
 
 
 def mend(workflow: Any) -> None:
-    """After a failed run: each of the study's runs that could not be made gets its row, and if a job met a damaged
-    object, the same command once more, which makes the object anew.
+    """After a failed run: if a job met a damaged object, the same command once more, which makes the object anew.
 
-    What the run computed is in the store, so nothing of it is computed twice.
+    What the run computed is in the store, so nothing of it is computed twice. Otherwise each of the study's runs that
+    could not be made gets its row.
     """
-    _keep_failed(workflow)
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
     damaged = open_store().quarantined() - getattr(workflow, "quarantined_before", frozenset())
     tries = int(os.environ.get(_TRIES, "0"))
-    if workflow.exec_mode != ExecMode.DEFAULT or not damaged or tries == _MOST_TRIES:
+    # Snakemake inside another program is not ours to start again.
+    ours = "snakemake" in (Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name)
+    if not damaged or tries == _MOST_TRIES or not ours:
+        with contextlib.suppress(OSError):  # a full disk has stopped the run already
+            _keep_failed(workflow)
         return
-    if Path(sys.argv[0]).name != "snakemake" and Path(sys.argv[0]).parent.name != "snakemake":
-        return  # Snakemake inside another program, which is not ours to start again
     print(
         f"\ndamaged, now in quarantine: {', '.join(sorted(damaged))}; starting over to make it anew\n", file=sys.stderr
     )
@@ -99,8 +112,6 @@ def mend(workflow: Any) -> None:
 
 def _keep_failed(workflow: Any) -> None:
     """Keeps a row for each of the study's runs that was to be made and whose jobs failed, with their reasons."""
-    if workflow.exec_mode != ExecMode.DEFAULT:
-        return
     for job in workflow.dag.needrun_jobs():
         if job.rule.name != RULE or Path(job.output.result).is_file():
             continue
