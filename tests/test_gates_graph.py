@@ -62,7 +62,7 @@ def test_the_registry_shows_the_flipped_b_dec_superseded_by_the_right_one(copy: 
     assert ran.status == 0, ran.output
     v1, v2 = json.loads(copy.result("registry.json"))["rows"]
     assert (v1["status"], v1["superseded_by"]) == ("superseded", "saebench-sae")
-    assert v1["changed"] == ["sparring.coders.sae_lens_adapter.to_sae_lens changed"]
+    assert v1["changed"] == ["sparring.coders.sae_lens_adapter._of_sparsify changed"]
     assert v2["status"] == "novel"
     for rows in ("random", "real"):
         assert v2["figures"][f"fidelity_jaccard_{rows}"]["value"] == 1.0

@@ -31,7 +31,7 @@ def save_scope(folder: Path, *, width: int = 96) -> str:
     return f"path:{below.parents[2]}"
 
 
-@pytest.mark.parametrize("family", ["gemma2", "gemma3"])
+@pytest.mark.parametrize("family", ["gemma2", pytest.param("gemma3", marks=pytest.mark.slow)])
 def test_the_site_after_the_norm_goes_through_the_whole_graph(family: str, tmp_path: Path, mini: Checkout) -> None:
     save_model(family, packaged_texts(mini, tmp_path / "texts"), tmp_path / "model")
     study = yaml.safe_load((ROOT / "config" / "studies" / "mini.yaml").read_text())

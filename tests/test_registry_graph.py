@@ -46,6 +46,7 @@ def test_run_is_superseded_by_other_code_and_fails_with_its_reason(copy: Checkou
     assert not (copy.work / RUN).exists()
     assert not (copy.work / REGISTRY).exists()
     failed = rows(copy)[-1]
+    assert failed["spec_digest"] == first["spec_digest"]
     assert failed["status"] == "failed"
     assert "recon-sae: variance explained fails its self-test" in failed["reasons"][0]
 

@@ -23,7 +23,7 @@ def lively(family: str = "llama"):
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter *= 10
-    return model.eval()
+    return model.eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt_neox", "gemma2"])

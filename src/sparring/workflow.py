@@ -18,6 +18,7 @@ from sparring.errors import SparringError
 from sparring.failures import failure
 from sparring.memo import job_name
 from sparring.outdated import mark, outdated
+from sparring.planned import named_files
 from sparring.records import retract
 from sparring.registry.keys import RULE
 from sparring.runs import hold_folder, write_plan
@@ -115,24 +116,31 @@ def _keep_failed(workflow: Any) -> None:
     for job in workflow.dag.needrun_jobs():
         if job.rule.name != RULE or Path(job.output.result).is_file():
             continue
-        before = {job_name(one.rule.name, one.wildcards_dict): one for one in _ancestors(workflow.dag, job)}
-        reasons = [f"{name}: {reason}" for name in before if (reason := failure(name))]
+        before = _upstream(workflow.dag, job)
+        names = [job_name(one.rule.name, one.wildcards_dict) for one in (*before, job)]
+        reasons = [f"{name}: {reason}" for name in names if (reason := failure(name))]
         if reasons:
             from sparring.registry.failed import keep_failed  # imports more than a parse needs
 
-            specs = {name: dict(one.params.spec) for name, one in before.items()}
+            # As the memo's records name them, whose wildcards are sorted.
+            specs = {
+                job_name(one.rule.name, dict(sorted(one.wildcards_dict.items()))): dict(one.params.spec)
+                for one in before
+            }
             root = Path(workflow.basedir)
             reached = [reached_by(root, spec["script"]) for spec in specs.values()]
             code = {name: digest for one in reached for name, digest in one.items()}
             keep_failed(open_store(), dict(job.params.spec), specs, reasons, code=code, checkout=root)
 
 
-def _ancestors(dag: Any, job: Any) -> list[Any]:
-    """The job and all that it depends on."""
-    found, wanted = [], [job]
+def _upstream(dag: Any, job: Any) -> list[Any]:
+    """All jobs whose results `job` rests on: not those that only have to come first."""
+    found: list[Any] = []
+    wanted = [job]
     while wanted:
         one = wanted.pop()
-        if one not in found:
-            found.append(one)
-            wanted += dag.dependencies[one]
+        read = {str(path) for path in named_files(one.input).values()}
+        more = [up for up, files in dag.dependencies[one].items() if read.intersection(map(str, files))]
+        found += (fresh := [up for up in more if up not in found])
+        wanted += fresh
     return sorted(found, key=lambda one: (one.rule.name, *one.wildcards))

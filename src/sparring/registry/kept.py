@@ -67,8 +67,7 @@ def _changed(store: Store, old: Row, new: Row) -> list[str]:
 
 
 def _code(store: Store, row: Row) -> dict[str, str]:
-    """All code that a row rests on, definition by definition: its own record's and those of its jobs."""
-    records = [
-        read_action(store, key) for key in (row["action"], *(job["action"] for job in row["jobs"].values())) if key
-    ]
+    """The code of all jobs that a row rests on, definition by definition. A failed one has it in its own record."""
+    keys = [job["action"] for job in row["jobs"].values() if job["action"]] or [row["action"]]
+    records = [read_action(store, key) for key in keys]
     return {name: digest for record in records if record for name, digest in record["code"].items()}

@@ -17,6 +17,7 @@ Actions = Mapping[str, Mapping[str, Any]]
 
 def upstream(targets: Iterable[str], store: Store) -> dict[str, dict[str, Any]]:
     """{job: {"key": its action's, "record": the memo's record}} of all jobs that led to `targets`, those included.
+    A job's name has its wildcards in the order of their names.
 
     SparringError for a result of which nothing tells how it was made.
     """
@@ -33,7 +34,10 @@ def upstream(targets: Iterable[str], store: Store) -> dict[str, dict[str, Any]]:
         if record is None or action is None:
             raise SparringError(f"nothing tells how {target} was made; remove it and run the same command again")
         said = action["action"]
-        found[job_name(said["rule"], said["wildcards"])] = {"key": record.action, "record": action}
+        found[job_name(said["rule"], dict(sorted(said["wildcards"].items())))] = {
+            "key": record.action,
+            "record": action,
+        }
         wanted += record.inputs.values()
     return dict(sorted(found.items()))
 
