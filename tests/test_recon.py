@@ -119,6 +119,9 @@ def test_the_job_agrees_with_a_plain_computation(arm, cache, tmp_path):
     made = coder(x, y)
     assert got["fvu"] == pytest.approx(float(made.fvu), rel=1e-4)
     assert got["ve"] == 1 - got["fvu"]
+    wanted, x_hat = y.double().numpy(), made.sae_out.detach().double().numpy()
+    unexplained = np.square(wanted - x_hat).sum() / np.square(wanted - wanted.mean(axis=0)).sum()
+    assert got["ve"] == pytest.approx(1 - unexplained, abs=1e-5)
     assert got["l0"] == pytest.approx(float((made.latent_acts > 0).sum(1).double().mean()))
     fired = made.latent_indices[made.latent_acts > 0].unique()
     assert got["dead_fraction"] == pytest.approx(1 - len(fired) / 64)
