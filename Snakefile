@@ -2,17 +2,11 @@
 
 from sparring.workflow import mend, start
 
+STAGES = "study sources activations coders gates probing feature_sets steering autointerp llm headtohead runs".split()
 
-include: "rules/study.smk"
-include: "rules/sources.smk"
-include: "rules/activations.smk"
-include: "rules/coders.smk"
-include: "rules/gates.smk"
-include: "rules/probing.smk"
-include: "rules/autointerp.smk"
-include: "rules/llm.smk"
-include: "rules/headtohead.smk"
-include: "rules/runs.smk"
+for stage in STAGES:
+
+    include: f"rules/{stage}.smk"
 
 
 onstart:

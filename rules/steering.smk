@@ -1,0 +1,34 @@
+# Needs: the subject model, a task's texts and rows, and coders.
+# Gives: results/steering/{steering}.json, text steered along a latent, against plainer ways.
+
+
+rule steering:
+    input:
+        subject=rules.subject.output.manifest,
+        scorer=rules.scorer.output.manifest,
+        task=lambda w: expand(
+            rules.task.output.manifest, task=study.steering[w.steering].task
+        ),
+        task_rows=lambda w: expand(
+            rules.task_rows.output.manifest, task=study.steering[w.steering].task
+        ),
+        coder=lambda w: expand(
+            rules.coder.output.manifest, arm=study.steering[w.steering].arm
+        ),
+    output:
+        result="results/steering/{steering}.json",
+    log:
+        "logs/steering-{steering}.log",
+    benchmark:
+        "results/benchmarks/steering-{steering}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.steering(w.steering),
+    message:
+        "Steering {wildcards.steering}"
+    script:
+        "../workflow/scripts/steering.py"

@@ -1,0 +1,101 @@
+"""Forward passes of the subject model in which some latents of some coders are held at their means.
+
+At a coder's write site, with y what stands there, and z the latents and e = y - y_hat the error of what the coder reads
+in this very pass (Marks et al. 2024, mean ablation):
+
+    y' = y - sum over latents i not kept of (z_i - zbar_i) d_i          errors stay
+    y' = the same - (e - ebar)                                          errors are ablated
+
+zbar and ebar are means over counted tokens. With every latent kept and errors staying, y' is y.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sparring.coders.coder import Coder
+from sparring.errors import SparringError
+from sparring.sites import parse_site
+from sparring.subject_model import site_module, visit_site
+
+
+@dataclass(frozen=True)
+class Means:
+    """What stands in for an ablated latent, and for an ablated error."""
+
+    latents: Float[Tensor, " latent"]
+    error: Float[Tensor, " d"]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One coder in the model: the latents that stay as they are; all others are held at their means."""
+
+    coder: Coder
+    kept: Bool[Tensor, " latent"]
+    means: Means
+    errors_stay: bool
+
+    @torch.no_grad()
+    def edit(self) -> Callable[[Float[Tensor, "rows d"], Float[Tensor, "rows d"]], Float[Tensor, "rows d"]]:
+        """(rows of the read site, rows of the write site) -> what stands at the write site."""
+        decoder = self.coder.decoder
+        out = ~self.kept.to(decoder.device)
+        level = (self.means.latents.to(decoder) * out) @ decoder
+        error = self.means.error.to(decoder)
+
+        def edited(x: Float[Tensor, "rows d"], y: Float[Tensor, "rows d"]) -> Float[Tensor, "rows d"]:
+            made = self.coder.reconstruct(x)
+            gone = made.values * out[made.indices]
+            # The sum of k decoder rows a token, without a dense [rows, latents].
+            new = y - torch.einsum("nk,nkd->nd", gone, decoder[made.indices]) + level
+            return new if self.errors_stay else new - (y - made.x_hat) + error
+
+        return edited
+
+
+@contextmanager
+def ablated(model: Any, ablations: Sequence[Ablation], *, where: Bool[Tensor, "batch position"]) -> Iterator[None]:
+    """Within it, forward passes of `model` have the ablations at the positions of `where`; the others stay.
+
+    Raises SparringError for two coders that write one site, or one that writes before it reads.
+    """
+    sites = [one.coder.write_site for one in ablations]
+    if len(set(sites)) < len(sites):
+        raise SparringError(f"coders that write one site ({', '.join(sites)}) cannot be ablated together; name one")
+    with ExitStack() as stack:
+        for one in ablations:
+            for handle in _hooks(model, one, where):
+                stack.callback(handle.remove)
+        yield
+
+
+def _hooks(
+    model: Any, one: Ablation, where: Bool[Tensor, "batch position"]
+) -> Iterator[torch.utils.hooks.RemovableHandle]:
+    read, write = parse_site(one.coder.read_site), parse_site(one.coder.write_site)
+    edit = one.edit()
+    rows: list[Tensor] = []
+
+    def see(value: Tensor) -> None:
+        rows[:] = [value[where]]
+
+    def put(value: Tensor) -> Tensor:
+        if read == write:
+            see(value)
+        if not rows:
+            raise SparringError(
+                f"a coder that reads {read.name} cannot write {write.name}: the model comes there first"
+            )
+        new = value.clone()
+        new[where] = edit(rows.pop(), value[where]).to(value)
+        return new
+
+    if read != write:
+        yield visit_site(site_module(model, read), read, see)
+    yield visit_site(site_module(model, write), write, put)
