@@ -2,7 +2,10 @@
 
 from sparring.workflow import mend, start
 
-STAGES = "study sources activations coders gates probing feature_sets steering autointerp llm headtohead runs".split()
+STAGES = (
+    "study sources activations coders gates probing feature_sets steering "
+    "autointerp llm controls headtohead runs"
+).split()
 
 for stage in STAGES:
 

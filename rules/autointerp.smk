@@ -68,7 +68,7 @@ rule preregister:
 
 rule explain:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
     output:

@@ -7,7 +7,7 @@
 
 rule coder:
     input:
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
     output:
         manifest="results/coders/{arm}.json",
     log:
@@ -30,7 +30,7 @@ rule coder:
 
 rule lens_coder:
     input:
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
     output:
         manifest="results/coders/{arm}.json",
     log:
@@ -53,8 +53,8 @@ rule lens_coder:
 
 rule foreign_coder:
     input:
-        subject=rules.subject.output.manifest,
-        activations=rules.activations.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
+        activations=lambda w: specs.activations_of(w.arm),
         source=lambda w: specs.coder_files(w.arm),
     output:
         manifest="results/coders/{arm}.json",
@@ -63,7 +63,7 @@ rule foreign_coder:
     benchmark:
         "results/benchmarks/foreign_coder-{arm}.tsv"
     wildcard_constraints:
-        arm=one_of(study.made_by("elsewhere")),
+        arm=one_of([*study.made_by("elsewhere"), *study.twins.refused]),
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -78,9 +78,9 @@ rule foreign_coder:
 
 rule recon:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         tokens=rules.tokens.output.manifest,
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
         coder=rules.coder.output.manifest,
     output:
         result="results/recon/{arm}.json",
@@ -143,7 +143,7 @@ rule smoke:
 
 rule latents:
     input:
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
         tokens=rules.tokens.output.manifest,
         coder=rules.coder.output.manifest,
     output:

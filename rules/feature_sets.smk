@@ -7,10 +7,12 @@ rule feature_sets:
         task=lambda w: expand(
             rules.task.output.manifest, task=study.feature_sets[w.feature_set].task
         ),
-        task_rows=lambda w: expand(
-            rules.task_rows.output.manifest,
-            task=study.feature_sets[w.feature_set].task,
-        ),
+        task_rows=lambda w: [
+            specs.task_rows_of(
+                study.feature_sets[w.feature_set].task,
+                study.feature_sets[w.feature_set].arms[0],
+            )
+        ],
         coder=lambda w: expand(
             rules.coder.output.manifest, arm=study.feature_sets[w.feature_set].arms
         ),

@@ -6,9 +6,9 @@
 
 rule hook_parity:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         tokens=rules.tokens.output.manifest,
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
         coder=rules.coder.output.manifest,
     output:
         result="results/gates/hook_parity/{arm}.json",
@@ -51,7 +51,7 @@ rule to_sae_lens:
 
 rule encode_fidelity:
     input:
-        activations=rules.activations.output.manifest,
+        activations=lambda w: specs.activations_of(w.arm),
         coder=rules.coder.output.manifest,
         sae_lens=rules.to_sae_lens.output.manifest,
     output:

@@ -25,7 +25,7 @@ rule llm:
 
 rule llm_explain:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
         llm=rules.llm.output.manifest,
@@ -50,7 +50,7 @@ rule llm_explain:
 
 rule llm_score:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
         explanations=rules.explain.output.manifest,
@@ -80,7 +80,7 @@ rule llm_score:
 
 rule delphi:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         latents=rules.latents.output.manifest,
         draw=rules.draw.output.result,
         explanations=rules.explain.output.manifest,

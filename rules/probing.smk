@@ -49,7 +49,7 @@ rule task_rows:
 rule saebench:
     input:
         task=rules.task.output.manifest,
-        task_rows=rules.task_rows.output.manifest,
+        task_rows=lambda w: specs.task_rows_of(w.task, w.arm),
         sae_lens=rules.to_sae_lens.output.manifest,
         gate=rules.encode_fidelity.output.result,
     output:
@@ -73,7 +73,7 @@ rule saebench:
 
 rule saebench_core:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(w.arm),
         tokens=rules.tokens.output.manifest,
         sae_lens=rules.to_sae_lens.output.manifest,
         gate=rules.encode_fidelity.output.result,

@@ -4,14 +4,16 @@
 
 rule steering:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(study.steering[w.steering].arm),
         scorer=rules.scorer.output.manifest,
         task=lambda w: expand(
             rules.task.output.manifest, task=study.steering[w.steering].task
         ),
-        task_rows=lambda w: expand(
-            rules.task_rows.output.manifest, task=study.steering[w.steering].task
-        ),
+        task_rows=lambda w: [
+            specs.task_rows_of(
+                study.steering[w.steering].task, study.steering[w.steering].arm
+            )
+        ],
         coder=lambda w: expand(
             rules.coder.output.manifest, arm=study.steering[w.steering].arm
         ),

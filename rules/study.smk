@@ -13,7 +13,8 @@ study, specs = open_study(config, workflow)
 
 
 wildcard_constraints:
-    arm=one_of(study.arms),
+    arm=one_of([*study.arms, *study.twins.refused]),
+    control=one_of(study.wildcards["control"]),
     run=RUN_NAME,
     task=one_of(study.tasks),
     feature_set=one_of(study.feature_sets),

@@ -32,6 +32,10 @@ class Specs(CoderSpecs, AutointerpSpecs):
             "task_rows", sites=list(self.study.sites), context=context, dtype=kept.dtype, batch=kept.batch
         )
 
+    def random_task_rows(self, task: str) -> dict[str, Any]:
+        """The same of a randomised model."""
+        return self.task_rows(task)
+
     def saebench(self, arm: str) -> dict[str, Any]:
         """Probe one coder on one task, by sae_bench and by us."""
         return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))

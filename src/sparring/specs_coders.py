@@ -15,6 +15,26 @@ class CoderSpecs(BaseSpecs):
         layers = self.study.subject.layers
         return self._spec("subject", source=asdict(self.study.subject.source), layers=layers)
 
+    def random_subject(self, control: str) -> dict[str, Any]:
+        """Randomise the subject model."""
+        return self._spec("random_subject", plan=asdict(self.study.controls[control]))
+
+    def subject_of(self, arm: str) -> str:
+        """Where the model lies that an arm sits on."""
+        return self._of_model(arm, "subject")
+
+    def activations_of(self, arm: str) -> str:
+        """Where the rows lie that an arm is trained and measured on."""
+        return self._of_model(arm, "activations")
+
+    def task_rows_of(self, task: str, arm: str) -> str:
+        """Where a task's rows lie, of the model that an arm sits on."""
+        return self._of_model(arm, f"task_rows/{task}")
+
+    def _of_model(self, arm: str, what: str) -> str:
+        control = self.study.model_of(arm)
+        return f"results/{what}.json" if control is None else f"results/random/{control}/{what}.json"
+
     def corpus(self) -> dict[str, Any]:
         """Fetch the texts, drop duplicates."""
         return self._spec("corpus", **asdict(self.study.corpus))
@@ -34,11 +54,18 @@ class CoderSpecs(BaseSpecs):
         splits = sorted({study.evaluate_on, *(["train"] if study.train_sites else [])})
         return self._spec("activations", **sites, splits=splits, **asdict(study.activations))
 
+    def random_activations(self) -> dict[str, Any]:
+        """The same of a randomised model."""
+        return self.activations()
+
     def coder(self, arm: str) -> dict[str, Any]:
         """Train one coder by sparsify."""
         # Whose work it is belongs to the spec: another rule may make the same file after an edit of the study.
-        by = self.study.coder(arm).made_by
-        return self._spec("coder", by=by, arm=asdict(self.study.arm(arm)), recipe=asdict(self.study.recipe_of(arm)))
+        by, control = self.study.coder(arm).made_by, self.study.control_of(arm)
+        plan = None if control is None else self.study.controls[control]
+        frozen = {} if plan is None or plan.decoder is None else {"decoder": plan.decoder, "decoder_seed": plan.seed}
+        sites, recipe = asdict(self.study.arm(arm)), asdict(self.study.recipe_of(arm))
+        return self._spec("coder", by=by, arm=sites, recipe=recipe, **frozen)
 
     def lens_coder(self, arm: str) -> dict[str, Any]:
         """Train one coder by sae_lens."""

@@ -15,6 +15,8 @@ from pydantic.dataclasses import dataclass
 
 from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Recipe
+from sparring.controls.plan import ControlPlan
+from sparring.controls.twins import Twins, twins
 from sparring.errors import SparringError
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.memory.plan import MemoryPlan
@@ -58,6 +60,7 @@ class Study:
     feature_sets: dict[Annotated[str, Field(pattern=_ARM_NAME)], FeatureSetPlan] = field(default_factory=dict)
     steering: dict[Annotated[str, Field(pattern=_ARM_NAME)], SteeringPlan] = field(default_factory=dict)
     memory: dict[Annotated[str, Field(pattern=_ARM_NAME)], MemoryPlan] = field(default_factory=dict)
+    controls: dict[Annotated[str, Field(pattern=_ARM_NAME)], ControlPlan] = field(default_factory=dict)
     name: str = "study"
     runs: dict[Annotated[str, Field(pattern=f"^{RUN_NAME}$")], RunPlan] = field(default_factory=dict)
     tasks: dict[Annotated[str, Field(pattern=_ARM_NAME)], Task] = field(default_factory=dict)
@@ -99,15 +102,26 @@ class Study:
             )
         made = {name: "further coder of seeds" for names in self.replicates.values() for name in names}
         made |= dict.fromkeys(self.smoke, "smoke run")
+        twins = dict.fromkeys((*self.twins.of, *self.twins.refused), "twin by controls")
+        if taken := [name for name in twins if name in made]:
+            raise SparringError(f"controls: {taken[0]!r} is the name of a {made[taken[0]]}; call the control otherwise")
+        made |= twins
         if taken := [name for name in self.coders if name in made]:
             raise SparringError(f"coders: {taken[0]!r} is the name of a {made[taken[0]]}; call it something else")
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
         self._check_named("feature_sets", {name: (one.task, one.arms) for name, one in self.feature_sets.items()})
         self._check_named("steering", {name: (one.task, [one.arm]) for name, one in self.steering.items()})
+        for name, steered in self.steering.items():
+            control = self.model_of(steered.arm)
+            if control is not None and self.controls[control].model == "iid_embeddings":
+                raise SparringError(
+                    f"steering.{name}.arm: {steered.arm!r} is of a model whose embeddings are drawn by position, which "
+                    "generates no text; steer a twin by model: weights"
+                )
         for run, plan in self.runs.items():
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:
-                raise SparringError(f"runs.{run}.arms: {unknown[0]!r} is not among {', '.join(self.arms)}")
+                raise SparringError(f"runs.{run}.arms: {self._unknown(unknown[0])}")
             for measure in plan.measures:
                 if measure in NAMED and plan.about not in (names := getattr(self, NAMED[measure])):
                     known = ", ".join(names) or "none"
@@ -128,7 +142,12 @@ class Study:
                 known = ", ".join(self.tasks) or "none"
                 raise SparringError(f"{key}.{name}.task: {task!r} is not among tasks ({known})")
             if unknown := [arm for arm in arms if arm not in self.arms]:
-                raise SparringError(f"{key}.{name}: {unknown[0]!r} is not among {', '.join(self.arms)}")
+                raise SparringError(f"{key}.{name}: {self._unknown(unknown[0])}")
+            if len({self.model_of(arm) for arm in arms}) > 1:
+                raise SparringError(f"{key}.{name}: {', '.join(arms)} are not of one model; name coders of one")
+
+    def _unknown(self, arm: str) -> str:
+        return self.twins.refused.get(arm, f"{arm!r} is not among {', '.join(self.arms)}")
 
     def _config(self) -> dict[str, Any]:
         if self.subject.source.scheme != "path":
@@ -163,13 +182,30 @@ class Study:
     @property
     def arms(self) -> list[str]:
         """Every arm that can be asked for."""
-        return list(dict.fromkeys([*self.coders, *self.scored, *self.smoke]))
+        return list(dict.fromkeys([*self.coders, *self.scored, *self.smoke, *self.twins.of]))
+
+    @property
+    def twins(self) -> Twins:
+        """The arms that the controls add, by name, and those that there cannot be."""
+        return twins(self.coders, self.controls)
+
+    def control_of(self, arm: str) -> str | None:
+        """The control that the arm called `arm` is a twin by, if it is one. SparringError for one that cannot be."""
+        if arm in self.twins.refused:
+            raise SparringError(self.twins.refused[arm])
+        return self.twins.of[arm][1] if arm in self.twins.of else None
+
+    def model_of(self, arm: str) -> str | None:
+        """The control on whose model the arm called `arm` sits, or None: on the subject itself."""
+        control = self.control_of(arm)
+        return control if control is not None and self.controls[control].model is not None else None
 
     @property
     def wildcards(self) -> dict[str, Collection[str]]:
         """What each wildcard of the graph can be."""
         return {
             "arm": self.arms,
+            "control": [name for name, plan in self.controls.items() if plan.model is not None],
             "task": self.tasks,
             "feature_set": self.feature_sets,
             "steering": self.steering,
@@ -187,8 +223,9 @@ class Study:
         return self.recipe
 
     def coder(self, name: str) -> CoderConfig:
-        """What the study says of the arm called `name`: of a further seed or a smoke run, its coder's keys."""
-        base = next((arm for arm, names in self.replicates.items() if name in names), self.smoke.get(name, name))
+        """What the study says of the arm called `name`: of a further seed, a smoke run or a twin, its coder's keys."""
+        known = self.smoke | {twin: coder for twin, (coder, _) in self.twins.of.items()}
+        base = next((arm for arm, names in self.replicates.items() if name in names), known.get(name, name))
         return self.coders[base]
 
     def made_by(self, maker: Maker) -> list[str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
+from sparring.controls.iid_embeddings import draw_embeddings
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.sites import Site, check_site
@@ -27,6 +28,7 @@ def load_subject(folder: Path) -> Any:
     """The model of a subject folder in float32 and evaluation mode, on the GPU if there is one.
 
     Never half precision: residual streams overflow float16, and bfloat16 is slower than float32 on most CPUs.
+    A folder of the control iid_embeddings is embedded as it says (sparring.controls.iid_embeddings).
     Raises SparringError if the folder's weights are not exactly those that its config.json calls for.
     """
     model, info = AutoModelForCausalLM.from_pretrained(
@@ -37,7 +39,9 @@ def load_subject(folder: Path) -> Any:
             raise SparringError(
                 f"subject {folder}: {problem.replace('_', ' ')} in the weights: {sorted(info[problem])[:4]}"
             )
-    return model.to(device()).eval().requires_grad_(False)
+    model = model.to(device()).eval().requires_grad_(False)
+    draw_embeddings(model, folder)
+    return model
 
 
 class SiteReader:

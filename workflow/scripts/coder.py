@@ -12,8 +12,14 @@ def compute(job: Job) -> Mapping[str, Any]:
     from sparring.coders.recipe import Arm, Recipe
     from sparring.coders.training import train_coder
 
-    arm, recipe = Arm(**job.spec["arm"]), Recipe(**job.spec["recipe"])
-    return train_coder(job.folder("activations", only="train.h5"), arm=arm, recipe=recipe, out=job.out)
+    spec = job.spec
+    return train_coder(
+        job.folder("activations", only="train.h5"),
+        arm=Arm(**spec["arm"]),
+        recipe=Recipe(**spec["recipe"]),
+        decoder_seed=spec.get("decoder_seed"),
+        out=job.out,
+    )
 
 
 run(snakemake, compute)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sparring.canonical import pretty_json
+from sparring.coders.frozen import freeze_decoder, with_frozen_decoder
 from sparring.coders.measured import measured_scaling
 from sparring.coders.recipe import Arm, Recipe
 from sparring.coders.replay import ReplayModel, RowOrder, SiteRows
@@ -24,8 +25,12 @@ from sparring.progress import progress
 _BACKWARD_BYTES = 256 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
 
 
-def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> dict[str, Any]:
+def train_coder(
+    activations: Path, *, arm: Arm, recipe: Recipe, out: Path, decoder_seed: int | None = None
+) -> dict[str, Any]:
     """Train the coder `arm` on the train rows of `activations` and write it to `out`; its meta is returned.
+
+    decoder_seed: draws a random decoder that stays as it is; without one the decoder is trained as well.
 
     `out` gets cfg.json and sae.safetensors (as `sparsify.SparseCoder.load_from_disk` reads them, taking raw rows),
     arm.json, scaling.json and training.json (loss curve). Everything temporary lies inside `out` too and is removed.
@@ -42,7 +47,9 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
         )
     order = RowOrder(len(write), batch_rows=recipe.batch_rows, steps=recipe.steps, seed=recipe.seed)
     config = trainer_config(arm, recipe, d=write.d, save_dir=out / "trainer")
-    coder, summary, curve = _fit(config, order, ReplayModel(read, write, target), recipe, desc=arm.name)
+    if decoder_seed is not None:
+        config = with_frozen_decoder(config)
+    coder, summary, curve = _fit(config, order, ReplayModel(read, write, target), recipe, arm.name, decoder_seed)
     shutil.rmtree(out / "trainer")
     fold(coder, scaling)
     coder.save_to_disk(out)
@@ -55,6 +62,7 @@ def train_coder(activations: Path, *, arm: Arm, recipe: Recipe, out: Path) -> di
         "d_in": coder.d_in,
         "n_latents": coder.num_latents,
         "k": recipe.k,
+        **({} if decoder_seed is None else {"decoder": "random", "decoder_seed": decoder_seed}),
         "scaling": scaling.as_dict(),
         "train_rows": len(write),
         "training": summary,
@@ -91,7 +99,7 @@ def _pieces(rows: int, row_bytes: int) -> int:
 
 
 def _fit(
-    config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, *, desc: str
+    config: TrainConfig, order: RowOrder, model: ReplayModel, recipe: Recipe, desc: str, decoder_seed: int | None
 ) -> tuple[SparseCoder, dict[str, Any], list[tuple[int, int, float]]]:
     with (
         progress(recipe.steps * recipe.batch_rows, desc=f"train {desc}", unit="row") as bar,
@@ -99,6 +107,8 @@ def _fit(
     ):
         trainer = Trainer(config, order, model)
         (training,) = trainer.saes.values()
+        if decoder_seed is not None:
+            freeze_decoder(training, trainer.optimizers, seed=decoder_seed)
         watch = Watch(training, batch_rows=recipe.batch_rows, pieces=config.micro_acc_steps, bar=bar)
         trainer.fit()
         optimizer = type(trainer.optimizers[0])

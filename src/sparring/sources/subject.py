@@ -35,7 +35,7 @@ def prepare_subject(source: Source, *, out: Path) -> dict[str, Any]:
             _convert_folder(found, out=out)
         else:
             raise SparringError(f"{source.uri}: {found.name} is neither a .gguf file nor a model folder")
-    return _meta(out)
+    return model_meta(out)
 
 
 def prepare_scorer(source: Source, *, out: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def prepare_scorer(source: Source, *, out: Path) -> dict[str, Any]:
         read_config(found)
         weight_files(found)
         copy_model_files(found, out=out)
-    return _meta(out)
+    return model_meta(out)
 
 
 def _convert_gguf(path: Path, *, out: Path) -> None:
@@ -58,7 +58,7 @@ def _convert_gguf(path: Path, *, out: Path) -> None:
 
     model, tokenizer = load_gguf(path)
     config = model.config.to_dict() | {"architectures": [type(model).__name__]}
-    _save(model.state_dict(), config=config, out=out)
+    save_model(model.state_dict(), config=config, out=out)
     tokenizer.save_pretrained(out)
     settings = json.loads((out / "tokenizer_config.json").read_text())
     for key in ("is_local", "local_files_only", "name_or_path"):
@@ -75,11 +75,12 @@ def _convert_folder(folder: Path, *, out: Path) -> None:
     for path in weight_files(folder):
         with safe_open(path, framework="pt") as file:
             tensors.update({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no iterator there)
-    _save(tensors, config=config, out=out)
+    save_model(tensors, config=config, out=out)
     copy_tokenizer(folder, out=out)
 
 
-def _save(tensors: dict[str, torch.Tensor], *, config: dict[str, Any], out: Path) -> None:
+def save_model(tensors: dict[str, torch.Tensor], *, config: dict[str, Any], out: Path) -> None:
+    """Write model.safetensors, in float32, a tied head once, and config.json into `out`."""
     if config.get("tie_word_embeddings", False):
         tensors = {name: tensor for name, tensor in tensors.items() if name not in _HEADS}
     plain = {name: (t.float() if t.is_floating_point() else t).contiguous() for name, t in sorted(tensors.items())}
@@ -88,7 +89,8 @@ def _save(tensors: dict[str, torch.Tensor], *, config: dict[str, Any], out: Path
     (out / "config.json").write_bytes(pretty_json(kept))
 
 
-def _meta(folder: Path) -> dict[str, Any]:
+def model_meta(folder: Path) -> dict[str, Any]:
+    """The meta of a model folder: parameters, family, blocks, width, vocabulary."""
     config = read_config(folder)
     parameters = 0
     for path in weight_files(folder):

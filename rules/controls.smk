@@ -1,0 +1,71 @@
+# Needs: the subject model, the tokens and the labelled texts.
+# Gives, for each control that is a model: results/random/{control}/subject.json, the subject randomised, and its
+# activations.json and task_rows/{task}.json, of the same tokens and texts at the same sites. A coder's twin by a control,
+# {coder}_{control}, is an arm like any other, trained and measured on these by the rules of the other files.
+
+
+rule random_subject:
+    input:
+        subject=rules.subject.output.manifest,
+    output:
+        manifest="results/random/{control}/subject.json",
+    log:
+        "logs/random_subject-{control}.log",
+    benchmark:
+        "results/benchmarks/random_subject-{control}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        spec=lambda w: specs.random_subject(w.control),
+    message:
+        "Subject model, randomised: {wildcards.control}"
+    script:
+        "../workflow/scripts/random_subject.py"
+
+
+rule random_activations:
+    input:
+        subject=rules.random_subject.output.manifest,
+        tokens=rules.tokens.output.manifest,
+    output:
+        manifest="results/random/{control}/activations.json",
+    log:
+        "logs/random_activations-{control}.log",
+    benchmark:
+        "results/benchmarks/random_activations-{control}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.random_activations(),
+    message:
+        "Activations of the model {wildcards.control} in one forward pass"
+    script:
+        "../workflow/scripts/activations.py"
+
+
+rule random_task_rows:
+    input:
+        subject=rules.random_subject.output.manifest,
+        task=rules.task.output.manifest,
+    output:
+        manifest="results/random/{control}/task_rows/{task}.json",
+    log:
+        "logs/random_task_rows-{control}-{task}.log",
+    benchmark:
+        "results/benchmarks/random_task_rows-{control}-{task}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=6000,
+    params:
+        spec=lambda w: specs.random_task_rows(w.task),
+    message:
+        "Activations of the texts of {wildcards.task}, of the model {wildcards.control}"
+    script:
+        "../workflow/scripts/task_rows.py"
