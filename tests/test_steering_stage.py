@@ -89,6 +89,15 @@ def test_the_headline_is_the_mean_over_concepts_that_count(found: dict[str, Any]
     assert over["resampled"] == "classes, and within each the coders"
 
 
+def test_each_coder_alone(found: dict[str, Any]) -> None:
+    for arm, differences in found["by_arm"].items():
+        mine = [one for one in found["concepts"] if one["arm"] == arm and not one["degenerate"]]
+        values = [one["differences"]["latent - baseline"]["value"] for one in mine]
+        assert differences["latent - baseline"]["value"] == pytest.approx(np.mean(values), abs=1e-6)
+        assert differences["latent - baseline"]["resampled"] == "classes"
+    assert list(found["by_arm"]) == ["sae_0", "sae_1"]
+
+
 def test_one_concept_falls_back_on_its_samples(folders: dict[str, Any], found: dict[str, Any]) -> None:
     alone = steered(folders, labels=["sport"], arms=["sae_1"])
     over = alone["headline"]["differences"]["latent - baseline"]
@@ -101,7 +110,8 @@ def test_one_concept_falls_back_on_its_samples(folders: dict[str, Any], found: d
 
 
 def test_same_plan_same_bytes_and_a_page(folders: dict[str, Any], found: dict[str, Any], tmp_path: Path) -> None:
-    assert pretty_json(steered(folders)) == pretty_json(found)
+    few = {"labels": ["sport"], "arms": ["sae_1"], "factors": [1.0]}
+    assert pretty_json(steered(folders, **few)) == pretty_json(steered(folders, **few))
     for name in ("a", "b"):
         draw_steering(json.loads(pretty_json(found)), svg=tmp_path / f"{name}.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

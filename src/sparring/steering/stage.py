@@ -87,6 +87,7 @@ def steer(
         rounded(
             {
                 "headline": over,
+                "by_arm": _by_arm(concepts, plan),
                 "degenerate": doubts(over, concepts),
                 "concepts": concepts,
                 "judge": accuracy,
@@ -96,6 +97,13 @@ def steer(
             }
         )
     )
+
+
+def _by_arm(concepts: Sequence[Mapping[str, Any]], plan: SteeringPlan) -> dict[str, Any]:
+    """The differences of each coder's concepts alone, where there are several coders."""
+    each = {arm: [one for one in concepts if one["arm"] == arm] for arm in plan.arms}
+    found = {arm: headline(some, list(some[0]["grid"]), plan) for arm, some in each.items()}
+    return {arm: None if over is None else over["differences"] for arm, over in found.items() if len(each) > 1}
 
 
 def _contrasts(texts: LabelledTexts, plan: SteeringPlan, seed: int) -> list[Contrast]:
