@@ -48,9 +48,16 @@ class Specs(CoderSpecs, AutointerpSpecs):
         )
 
     def feature_sets(self, feature_set: str) -> dict[str, Any]:
-        """Hold one feature set against random ones."""
-        plan = self.study.feature_sets[feature_set]
-        return self._spec("feature_sets", plan=asdict(plan), probing=asdict(self.study.probing))
+        """Hold one feature set against random ones, and say how faithful it is."""
+        study = self.study
+        plan = study.feature_sets[feature_set]
+        return self._spec(
+            "feature_sets",
+            plan=asdict(plan),
+            probing=asdict(study.probing),
+            readout=study.readout(feature_set),
+            context=study.tasks[plan.task].context,
+        )
 
     def steering(self, steering: str) -> dict[str, Any]:
         """Steer along one coder's latent."""

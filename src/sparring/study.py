@@ -18,7 +18,7 @@ from sparring.coders.recipe import Arm, Recipe
 from sparring.controls.plan import ControlPlan
 from sparring.controls.twins import Twins, twins
 from sparring.errors import SparringError
-from sparring.feature_sets.plan import FeatureSetPlan
+from sparring.feature_sets.plan import FeatureSetPlan, readout_of
 from sparring.memory.plan import MemoryPlan
 from sparring.probing.plan import ProbingPlan, Task
 from sparring.recon_plan import ReconPlan
@@ -135,6 +135,8 @@ class Study:
                 raise SparringError(f"seeds: {name!r} was trained elsewhere and has no further seeds; set seeds to []")
             for site in (self.arm(name).read_site, self.arm(name).write_site):
                 check_site(site, config)
+        for name in self.feature_sets:
+            check_site(self.readout(name), config)
 
     def _check_named(self, key: str, named: Mapping[str, tuple[str, list[str]]]) -> None:
         for name, (task, arms) in named.items():
@@ -163,6 +165,14 @@ class Study:
                 f"subject.layers: {self.subject.layers}, but {self.subject.source.uri} has {n_layers(config)}"
             )
         return config
+
+    def readout(self, feature_set: str) -> str:
+        """The site where the faithfulness of a feature set is read off. SparringError where there is none."""
+        written = {arm: self.arm(arm).write_site for arm in self.arms}
+        try:
+            return readout_of(self.feature_sets[feature_set], written, n_layers(self._config()))
+        except SparringError as error:
+            raise SparringError(f"feature_sets.{feature_set}.{error}") from None
 
     @property
     def replicates(self) -> dict[str, list[str]]:
