@@ -19,16 +19,17 @@ from sparring.probing.probe import strongest
 
 _NEAREST = 20  # of which one is drawn
 
-Latents = Float[Tensor, "text latent"]
-Rates = Float[np.ndarray, " latent"]
-Columns = list[Int[np.ndarray, " size"]]
+# Widths and sizes differ from coder to coder, so that these axes have no name.
+Latents = Float[Tensor, "text _"]
+Rates = Float[np.ndarray, "_"]
+Columns = list[Int[np.ndarray, "_"]]
 """Latents of each coder."""
 
 
 class Drawn(NamedTuple):
     """The sets of a plan. orders: every latent of each coder, strongest first; rates: of each; twins: {size: sets}."""
 
-    orders: list[Int[np.ndarray, " latent"]]
+    orders: Columns
     rates: list[Rates]
     twins: dict[int, list[Columns]]
 

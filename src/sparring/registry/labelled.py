@@ -35,16 +35,24 @@ def probing(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
 
 
 def feature_sets(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """Each size of the set, its random twins, the gap between them, and the ceiling."""
+    """Each size of the set, its random twins, the gap between them, the ceiling, and the set's faithfulness."""
     found = json.loads(inputs.file("feature_sets").read_bytes())
     figures: Figures = {"ceiling": figure(**found["ceiling"])}
+    faithful = found["faithfulness"]
     for size, of in found["sizes"].items():
         figures[f"top{size}"] = figure(**of["set"])
         figures[f"random{size}"] = figure(of["random"]["value"], of["random"]["ci95"], of["random"]["n"])
         figures[f"gap{size}"] = figure(**of["gap"])
         if len(of["build_up"]) > 1:
             figures |= {f"build_up{size}_{names}": figure(**one) for names, one in of["build_up"].items()}
-    return Found(figures)
+        for switch in ("errors_stay", "errors_ablated"):
+            shares = faithful[switch]["sizes"][size]
+            for name in ("faithfulness", "completeness"):
+                figures[f"{name}{size}_{switch}"] = figure(**shares[name])
+            twins = shares["random"]
+            figures[f"random_faithfulness{size}_{switch}"] = figure(twins["value"], twins["ci95"], twins["n"])
+    figures["readout_accuracy"] = figure(**faithful["accuracy"])
+    return Found(figures, found["doubts"])
 
 
 def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
