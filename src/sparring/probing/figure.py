@@ -32,7 +32,7 @@ def draw_probing(result: Result, *, svg: Path) -> None:
         left.axvspan(*words["ci95"], color=_BASELINE, alpha=0.12, linewidth=0)
         left.axvline(words["macro"], color=_BASELINE, linewidth=1, label="bag of words")
         left.axvline(0.5, color=_INK, linewidth=0.6, linestyle=(0, (1, 2)), label="chance")
-        left.set(title="macro accuracy", yticks=range(len(names)), yticklabels=[one.replace("_", " ") for one in names])
+        left.set(title="macro accuracy", yticks=range(len(names)), yticklabels=[_named(one) for one in names])
         left.invert_yaxis()
         if controls:
             _differences(axes[0][1], controls, names)
@@ -58,6 +58,12 @@ def _points(axes: Any, points: Sequence[Any], offset: float, look: tuple[str, st
     axes.plot(
         [value for _, value, _ in there], [row for row, _, _ in there], marker, color=colour, markersize=4, label=label
     )
+
+
+def _named(measure: str) -> str:
+    for prefix, what in (("sae_", "latents, "), ("residual_", "coordinates, ")):
+        measure = measure.replace(prefix, what)
+    return measure.replace("_", " ")
 
 
 def _looks(number: int) -> list[tuple[str, str]]:
