@@ -100,7 +100,9 @@ rule saebench_core:
 rule probing:
     input:
         task=rules.task.output.manifest,
-        task_rows=lambda w: expand(rules.task_rows.output.manifest, task=w.task),
+        task_rows=lambda w: [
+            specs.task_rows_of(w.task, arm) for arm in specs.probed(w.arm)
+        ],
         coder=lambda w: expand(rules.coder.output.manifest, arm=specs.probed(w.arm)),
     output:
         result="results/probing/{task}/{arm}.json",
