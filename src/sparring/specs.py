@@ -40,6 +40,16 @@ class Specs(CoderSpecs, AutointerpSpecs):
         """Probe one coder on one task, by sae_bench and by us."""
         return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))
 
+    def probed(self, arm: str) -> list[str]:
+        """The arms that are probed together: one, then its twins by the study's controls."""
+        return [arm, *(twin for twin, (coder, _) in self.study.twins.of.items() if coder == arm)]
+
+    def probing(self, arm: str) -> dict[str, Any]:
+        """Probe one arm on one task, against its controls."""
+        arms = [asdict(self.study.arm(name)) for name in self.probed(arm)]
+        is_control = self.study.control_of(arm) is not None
+        return self._spec("probing", arms=arms, is_control=is_control, plan=asdict(self.study.probing))
+
     def saebench_core(self, arm: str) -> dict[str, Any]:
         """Measure one coder by sae_bench's core."""
         study = self.study

@@ -199,6 +199,11 @@ class Study:
         """The arms that the controls add, by name, and those that there cannot be."""
         return twins(self.coders, self.controls)
 
+    @property
+    def controlled(self) -> list[str]:
+        """The two arms of the comparison, and their twins."""
+        return [*self.compare, *(twin for twin, (coder, _) in self.twins.of.items() if coder in self.compare)]
+
     def control_of(self, arm: str) -> str | None:
         """The control that the arm called `arm` is a twin by, if it is one. SparringError for one that cannot be."""
         if arm in self.twins.refused:

@@ -16,7 +16,7 @@ _FILES: Mapping[Measure, Mapping[str, str]] = {
     "recon": {"recon": "results/recon/{arm}.json", "parity": "results/gates/hook_parity/{arm}.json"},
     "autointerp": {"draw": "results/draws/{arm}.json"},
     "saebench": {"saebench": "results/saebench/{about}/{arm}.json", "gate": "results/gates/encode_fidelity/{arm}.json"},
-    "probing": {"saebench": "results/saebench/{about}/{arm}.json"},
+    "probing": {"probing": "results/probing/{about}/{arm}.json"},
     "feature_sets": {"feature_sets": "results/feature_sets/{about}.json"},
     "steering": {"steering": "results/steering/{about}.json"},
     "memory": {"memory": "results/memory/{about}.json"},

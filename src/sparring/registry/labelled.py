@@ -27,11 +27,17 @@ def saebench(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
 
 
 def probing(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """A linear probe on all latents, on all coordinates, on a bag of words."""
-    found = json.loads(inputs.file("saebench", arm).read_bytes())
+    """A linear probe on all latents, on all coordinates, on a bag of words; and on all latents of each control."""
+    found = json.loads(inputs.file("probing", arm).read_bytes())
     names = {"accuracy": "sae_all", "residual": "residual_all", "bag_of_words": "bag_of_words"}
-    ours, n = found["ours"], found["examples"]["test"]
-    return Found({name: figure(ours[of]["macro"], ours[of]["ci95"], n) for name, of in names.items()})
+    measures, n = found["measures"], found["examples"]["test"]
+    figures = {name: figure(measures[of]["macro"], measures[of]["ci95"], n) for name, of in names.items()}
+    for control, of in found["controls"].items():
+        pair, accuracy = of["pairs"]["sae_all"], of["measures"]["sae_all"]
+        figures[f"{control}_accuracy"] = figure(accuracy["macro"], accuracy["ci95"], n)
+        figures[f"{control}_difference"] = figure(pair["difference"], pair["ci95"], n)
+        figures[f"{control}_mcnemar_p"] = figure(pair["p"], n=n)
+    return Found(figures, found["doubts"])
 
 
 def feature_sets(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
