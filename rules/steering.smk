@@ -1,5 +1,5 @@
 # Needs: the subject model, a task's texts and rows, and coders.
-# Gives: results/steering/{steering}.json, text steered along a latent, against plainer ways.
+# Gives: results/steering/{steering}.json, text steered along latents, against plainer ways; a page and a figure.
 
 
 rule steering:
@@ -13,10 +13,17 @@ rule steering:
             rules.task_rows.output.manifest, task=study.steering[w.steering].task
         ),
         coder=lambda w: expand(
-            rules.coder.output.manifest, arm=study.steering[w.steering].arm
+            rules.coder.output.manifest, arm=study.steering[w.steering].arms
         ),
     output:
         result="results/steering/{steering}.json",
+        page="results/steering/{steering}.md",
+        svg=report(
+            "results/steering/{steering}.svg",
+            caption="../docs/report/steering.rst",
+            category="Controls",
+            subcategory="Steering",
+        ),
     log:
         "logs/steering-{steering}.log",
     benchmark:

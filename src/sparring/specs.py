@@ -49,7 +49,7 @@ class Specs(CoderSpecs, AutointerpSpecs):
         return self._spec("feature_sets", plan=asdict(plan), probing=asdict(self.study.probing))
 
     def steering(self, steering: str) -> dict[str, Any]:
-        """Steer along one coder's latent."""
+        """Steer along some coders' latents."""
         study = self.study
         scorer = {"layer": study.score.layer, "batch": study.score.batch}
         return self._spec(

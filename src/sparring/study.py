@@ -104,7 +104,7 @@ class Study:
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
         self._check_named("feature_sets", {name: (one.task, one.arms) for name, one in self.feature_sets.items()})
-        self._check_named("steering", {name: (one.task, [one.arm]) for name, one in self.steering.items()})
+        self._check_named("steering", {name: (one.task, one.arms) for name, one in self.steering.items()})
         for run, plan in self.runs.items():
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:
                 raise SparringError(f"runs.{run}.arms: {unknown[0]!r} is not among {', '.join(self.arms)}")
