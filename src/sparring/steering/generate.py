@@ -17,7 +17,7 @@ from sparring.device import device
 from sparring.sites import parse_site
 from sparring.subject_model import site_module, visit_site
 
-_ROWS = 64  # generated at a time
+_ROWS, _ROWS_READ = 64, 16  # generated, and read for perplexity, at a time: every logit of what is read is held
 
 Made = Int[Tensor, "direction sample token"]
 
@@ -95,10 +95,10 @@ def _batch(
             past = made.past_key_values if cached else None
             logits = made.logits[:, -1].float() / temperature
             logits[:, list(prompt.specials)] = -torch.inf
-            chances = torch.softmax(logits, dim=-1).view(len(shifts), samples, -1)
-            # The largest of p / e, e exponential, is a draw from p (the Gumbel-max trick).
-            waits = torch.empty(samples, chances.shape[-1]).exponential_(generator=rng).to(chances)
-            ids = torch.cat([ids, (chances / waits).argmax(dim=-1).view(-1, 1)], dim=1)
+            # The largest of log p + g, g Gumbel noise, is a draw from p.
+            noise = -torch.empty(samples, logits.shape[-1]).exponential_(generator=rng).log().to(logits)
+            drawn = (logits.view(len(shifts), samples, -1) + noise).argmax(dim=-1)
+            ids = torch.cat([ids, drawn.view(-1, 1)], dim=1)
     finally:
         handle.remove()
     return ids[:, start:].view(len(shifts), samples, tokens)
@@ -113,7 +113,7 @@ def _seed(parts: Sequence[int]) -> int:
 def log_perplexity(model: Any, prompt: Prompt, made: Made) -> Float[Tensor, "direction sample"]:
     """Mean cross-entropy, in nats, of each sample's ids after `prompt`, by the model as it is, unsteered."""
     flat, found = made.flatten(0, 1), []
-    for some in flat.split(_ROWS):
+    for some in flat.split(_ROWS_READ):
         ids = torch.cat([prompt.ids.to(some.device).repeat(len(some), 1), some], dim=1)
         logits = model(input_ids=ids, use_cache=False, logits_to_keep=some.shape[1] + 1).logits[:, :-1].float()
         each = cross_entropy(logits.flatten(0, 1), some.flatten(), reduction="none").view(some.shape)
