@@ -63,7 +63,7 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "run of no arm": (lambda c: c["runs"]["steering"].update(arms=["sea"]), "arms: 'sea' is not among sae"),
     "run replaced by none": (lambda c: c["runs"]["steering"].update(superseded_by="x"), "'x' is no run of this study"),
     "feature set of no arm": (lambda c: c["feature_sets"]["sports"].update(arms=["x"]), "feature_sets.sports: 'x'"),
-    "steering on no task": (lambda c: c["steering"]["sports"].update(task="x"), "steering.sports.task: 'x'"),
+    "steering on no task": (lambda c: c["steering"]["topics"].update(task="x"), "steering.topics.task: 'x'"),
     "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
     "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),
     "no such arm": (lambda c: c.update(compare=["sae", "gate"]), "'gate' is not among coders"),

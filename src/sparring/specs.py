@@ -70,7 +70,7 @@ class Specs(CoderSpecs, AutointerpSpecs):
         )
 
     def steering(self, steering: str) -> dict[str, Any]:
-        """Steer along one coder's latent."""
+        """Steer along some coders' latents."""
         study = self.study
         scorer = {"layer": study.score.layer, "batch": study.score.batch}
         return self._spec(

@@ -111,13 +111,13 @@ class Study:
         if len({self.recipe.seed, *self.seeds}) <= len(self.seeds):
             raise SparringError(f"seeds: {self.seeds} with recipe.seed {self.recipe.seed}; name each seed once")
         self._check_named("feature_sets", {name: (one.task, one.arms) for name, one in self.feature_sets.items()})
-        self._check_named("steering", {name: (one.task, [one.arm]) for name, one in self.steering.items()})
+        self._check_named("steering", {name: (one.task, one.arms) for name, one in self.steering.items()})
         for name, steered in self.steering.items():
-            control = self.model_of(steered.arm)
+            control = self.model_of(steered.arms[0])  # all are of one model
             if control is not None and self.controls[control].model == "iid_embeddings":
                 raise SparringError(
-                    f"steering.{name}.arm: {steered.arm!r} is of a model whose embeddings are drawn by position, which "
-                    "generates no text; steer a twin by model: weights"
+                    f"steering.{name}.arms: {steered.arms[0]!r} is of a model whose embeddings are drawn by position, "
+                    "which generates no text; steer a twin by model: weights"
                 )
         for run, plan in self.runs.items():
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:

@@ -1,6 +1,8 @@
 """The figures of a run that rests on labelled texts."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from sparring.registry.figure import Figures, Found, figure
 from sparring.registry.files import RunInputs
@@ -62,21 +64,31 @@ def feature_sets(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
 
 
 def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """The baseline, each way at the factor chosen for it, and the differences between them."""
+    """The baseline, each way at the factors chosen for it, and the differences between them: means over concepts."""
     found = json.loads(inputs.file("steering").read_bytes())
-    baseline = found["baseline"]
-    figures = {
-        "baseline_success": figure(baseline["success"], baseline["ci95"], baseline["n"]),
-        "baseline_ppl": figure(baseline["ppl"]),
-        "ppl_cap": figure(found["ppl_cap"]),
+    over, doubts = found["headline"], list(found["degenerate"])
+    if over is None:
+        return Found({"concepts": figure(0)}, doubts)
+    figures = {"concepts": figure(over["concepts"]), "concepts_left_out": figure(over["left_out"])}
+    figures |= {
+        "baseline_success": _mean(over["baseline"]["success"]),
+        "baseline_ppl": _mean(over["baseline"]["ppl"]),
+        "ppl_cap": _mean(over["baseline"]["ppl_cap"]),
     }
-    for name, best in found["best"].items():
-        figures[f"{name}_best_factor"] = figure(best["factor"])
-        figures[f"{name}_best_success"] = figure(best.get("success"), best.get("ci95"), best.get("n"))
-    doubts = list(found["degenerate"])
-    for name, of in found["differences"].items():
-        figures[f"diff {name}"] = figure(**of)
-        low, high = of["ci95"]
-        if name.endswith("difference_of_means") and low <= 0 <= high:
+    for name, best in over["best"].items():
+        figures[f"{name}_best_factor"] = _mean(best["factor"])
+        figures[f"{name}_best_success"] = _mean(best["success"])
+    for name, of in over["differences"].items():
+        figures[f"diff {name}"] = _mean(of)
+        if of is not None and name.endswith("difference_of_means") and _includes_0(of):
             doubts.append(f"The interval of {name} includes 0: {of['value']:+.3f} {interval(of['ci95'])}.")
     return Found(figures, doubts)
+
+
+def _mean(of: Mapping[str, Any] | None) -> dict[str, Any]:
+    return figure(None) if of is None else figure(of["value"], of["ci95"], of["n"])
+
+
+def _includes_0(of: Mapping[str, Any]) -> bool:
+    """Whether either interval does: of few concepts the percentile one is too narrow."""
+    return any(low <= 0 <= high for low, high in filter(None, (of["ci95"], of["ci95_t"])))

@@ -1,32 +1,51 @@
-"""Whether a text is of a class: a classifier on a sentence-embedding model, which has no part in the subject model."""
+"""Whether a text is of a class: classifiers on a sentence-embedding model, which has no part in the subject model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from sparring.autointerp.scorers.embedder import Embedder
+from sparring.probing.contrasts import Contrast
+from sparring.stats.bootstrap import bootstrap_mean
 
-_CHARACTERS = 160  # of a training text: about as long as what is generated
+_CHARACTERS = 160  # of a text: about as long as what is generated
+
+Answers = Bool[np.ndarray, " text"]
 
 
-class Judge:
-    """Logistic regression (C = 1) on mean token vectors of the training texts' beginnings, classes weighted alike."""
+class Judges:
+    """For each class a logistic regression (C = 1) on mean token vectors of texts' beginnings.
+
+    Fitted on the task's TEST texts: the training texts chose the directions. Those tell how good it is.
+    """
 
     def __init__(
-        self, scorer: Path, texts: Sequence[str], positive: Bool[np.ndarray, " text"], *, layer: int, batch: int
+        self, scorer: Path, texts: Sequence[str], contrasts: Sequence[Contrast], *, layer: int, batch: int
     ) -> None:
         from sklearn.linear_model import LogisticRegression  # takes a second to import
 
         self._embedder = Embedder(scorer, layer=layer, batch=batch)
-        fit = LogisticRegression(C=1.0, max_iter=1000, class_weight="balanced")
-        self._fitted = fit.fit(self._vectors(texts), positive)
+        vectors = self._vectors(texts)
+        self._fitted: dict[str, Any] = {}
+        self._right: dict[str, Answers] = {}
+        for one in contrasts:
+            fit = LogisticRegression(C=1.0, max_iter=1000).fit(vectors[one.test.texts], one.test.positive)
+            self._fitted[one.label] = fit
+            self._right[one.label] = fit.predict(vectors[one.train.texts]) == one.train.positive
 
-    def holds(self, texts: Sequence[str]) -> Bool[np.ndarray, " text"]:
-        """Whether each text is of the class."""
-        found: Bool[np.ndarray, " text"] = self._fitted.predict(self._vectors(texts))
-        return found
+    def holds(self, texts: Sequence[str]) -> Mapping[str, Answers]:
+        """For each class, whether each text is of it."""
+        vectors = self._vectors(texts)
+        return {label: fit.predict(vectors) for label, fit in self._fitted.items()}
+
+    def accuracy(self, label: str, *, resamples: int, seed: int) -> dict[str, Any]:
+        """{"accuracy", "ci95", "n"} on the training texts, half of them of the class: chance is 0.5."""
+        right = self._right[label].astype(np.float64)
+        found = bootstrap_mean(right, resamples=resamples, seed=seed)
+        return {"accuracy": found.estimate, "ci95": list(found.ci), "n": len(right)}
 
     def _vectors(self, texts: Sequence[str]) -> Float[np.ndarray, "text width"]:
         short = [text[:_CHARACTERS] or " " for text in texts]
