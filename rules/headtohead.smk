@@ -17,8 +17,16 @@ rule headtohead:
         ),
     output:
         result="results/headtohead_autointerp.json",
-        page="results/headtohead_autointerp.md",
-        svg="results/headtohead_autointerp.svg",
+        page=report(
+            "results/headtohead_autointerp.md",
+            caption="../docs/report/headtohead.rst",
+            category="Head-to-head",
+        ),
+        svg=report(
+            "results/headtohead_autointerp.svg",
+            caption="../docs/report/headtohead_figure.rst",
+            category="Head-to-head",
+        ),
         png="results/headtohead_autointerp.png",
     log:
         "logs/headtohead.log",

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from sparring.canonical import digest, sha256_file
 from sparring.errors import SparringError
 from sparring.registry.files import run_files
 from sparring.registry.plan import RunPlan
@@ -96,6 +97,12 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def registry(self) -> dict[str, Any]:
         """Put all kept runs on one page."""
         return self._spec("registry")
+
+    def report(self) -> dict[str, Any]:
+        """Put every page and figure into one file."""
+        said = [self.root / "Snakefile", *self.root.glob("rules/*.smk"), *self.root.glob("docs/report/*.rst")]
+        files = {path.relative_to(self.root).as_posix(): sha256_file(path) for path in said}
+        return self._spec("report", study=asdict(self.study), said=digest(files))
 
     def _run(self, run: str) -> RunPlan:
         if run in self.study.runs:
