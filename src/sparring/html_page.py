@@ -2,19 +2,20 @@
 
 import base64
 import mimetypes
+from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from sparring.errors import SparringError
 
 _STYLE = """
 body { max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; font: 15px/1.5 system-ui, sans-serif; color: #222; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2em; }
-table { display: block; width: fit-content; max-width: 100%; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
-th, td { padding: 0.3em 0.8em; border-bottom: 1px solid #ddd; vertical-align: top; }
+table { display: block; width: fit-content; max-width: 100%; overflow-x: auto; border-collapse: collapse; }
+th, td { padding: 0.3em 0.8em; font-size: 13px; border-bottom: 1px solid #ddd; vertical-align: top; }
 th { border-bottom-color: #222; } td { font-variant-numeric: tabular-nums; }
+td[style*="right"] { white-space: nowrap; }
 img { max-width: 100%; } code { font-size: 0.9em; overflow-wrap: anywhere; }
 """
 
@@ -32,7 +33,7 @@ def html_page(page: Path) -> str:
             if child.type == "image":
                 child.attrs["src"] = _data_uri(page, str(child.attrs["src"]))
     body = markdown.renderer.render(tokens, markdown.options, {})
-    head = f'<meta charset="utf-8"><title>{_title(tokens, page)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{escape(page.stem)}</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}</body></html>\n'
 
 
@@ -44,10 +45,3 @@ def _data_uri(page: Path, source: str) -> str:
         )
     kind = mimetypes.guess_type(source)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
-
-
-def _title(tokens: list[Token], page: Path) -> str:
-    for token, after in zip(tokens, tokens[1:], strict=False):
-        if token.type == "heading_open":
-            return MarkdownIt("commonmark", {"html": False}).renderInline(after.content)
-    return page.stem

@@ -5,41 +5,49 @@ its pictures in it (sparring.html_page).
 """
 
 import contextlib
+import logging
 import mimetypes
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.report import auto_report
 from snakemake.report.html_reporter import Reporter, ReportSettings
 from snakemake.settings.types import GlobalReportSettings
 
 from sparring.canonical import pretty_json
-from sparring.html_page import html_page
+from sparring.errors import SparringError
 from sparring.graph import graph
+from sparring.html_page import html_page
+from sparring.memo import read_action
+from sparring.records import read_record
+from sparring.store import Store, open_store
+
+_SHORTEST = 0.1  # seconds: what the memo rounds to, and the axis is logarithmic
 
 
 def write_report(study: Mapping[str, Any], targets: Collection[str], *, snakefile: Path, out: Path) -> Path:
     """Writes to `out` (.html) the report of all jobs that `targets`, files that are there, depend on; returns `out`.
 
-    study: as its YAML gives it.
+    study: as its YAML gives it. Raises SparringError with Snakemake's reason, a missing caption say.
     """
+    logger.setLevel(logging.WARNING)
     mimetypes.add_type("text/html", ".md")  # as what they are shown
     with tempfile.TemporaryDirectory() as folder:
-        # As JSON, which is YAML, too; and as the one configuration file, so that nothing is taken from the default study.
+        # JSON is YAML, too. One file with every key, so that nothing comes from the default study.
         configfile = Path(folder) / "study.json"
         configfile.write_bytes(pretty_json(study))
-        with graph(targets, snakefile=snakefile, configfiles=[configfile], in_a_job=True) as workflow:
-            workflow.async_run(
-                auto_report(
-                    workflow.dag,
-                    SimpleNamespace(reporter=_Reporter),
-                    ReportSettings(path=out.absolute()),
-                    GlobalReportSettings(),
-                )
-            )
+        settings = ReportSettings(path=out.absolute())
+        try:
+            with graph(targets, snakefile=snakefile, configfiles=[configfile], in_a_job=True) as workflow:
+                plugin = SimpleNamespace(reporter=_Reporter)
+                workflow.async_run(auto_report(workflow.dag, plugin, settings, GlobalReportSettings()))
+        except WorkflowError as error:
+            raise SparringError(f"Snakemake cannot make the report: {error}") from error
     return out
 
 
@@ -47,6 +55,11 @@ class _Reporter(Reporter):
     """Snakemake's, which reads the marked files by their relative paths: here from a folder where pages are HTML."""
 
     def render(self) -> None:
+        store = open_store()
+        for job in self.jobs:
+            if (seconds := _seconds(store, job.output)) is not None:
+                job.endtime = job.starttime + max(seconds, _SHORTEST)
+        self.results = {category: dict(sorted(parts.items())) for category, parts in sorted(self.results.items())}
         marked = [file for parts in self.results.values() for files in parts.values() for file in files]
         with tempfile.TemporaryDirectory() as folder:
             for file in marked:
@@ -58,3 +71,11 @@ class _Reporter(Reporter):
                     shown.symlink_to(file.path.absolute())
             with contextlib.chdir(folder):
                 super().render()
+
+
+def _seconds(store: Store, outputs: Sequence[str]) -> float | None:
+    """What computing `outputs` took, by the memo: Snakemake only knows how long the memo took to answer."""
+    for record in map(read_record, map(str, outputs)):
+        if record and (action := read_action(store, record.action)) and "measured" in action:
+            return float(action["measured"]["seconds"])
+    return None
