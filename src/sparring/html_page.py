@@ -40,8 +40,6 @@ def html_page(page: Path) -> str:
 def _data_uri(page: Path, source: str) -> str:
     picture = page.parent / source
     if not picture.is_file():
-        raise SparringError(
-            f"{page} shows {source!r}, which is not a file beside it; the rule of the page has to make it"
-        )
+        raise SparringError(f"{page} shows {source!r}, which is no file beside it; the page's rule has to make it")
     kind = mimetypes.guess_type(source)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"

@@ -35,7 +35,6 @@ def write_report(study: Mapping[str, Any], targets: Collection[str], *, snakefil
 
     study: as its YAML gives it. Raises SparringError with Snakemake's reason, a missing caption say.
     """
-    logger.setLevel(logging.WARNING)
     mimetypes.add_type("text/html", ".md")  # as what they are shown
     with tempfile.TemporaryDirectory() as folder:
         # JSON is YAML, too. One file with every key, so that nothing comes from the default study.
@@ -44,6 +43,7 @@ def write_report(study: Mapping[str, Any], targets: Collection[str], *, snakefil
         settings = ReportSettings(path=out.absolute())
         try:
             with graph(targets, snakefile=snakefile, configfiles=[configfile], in_a_job=True) as workflow:
+                logger.setLevel(logging.WARNING)
                 plugin = SimpleNamespace(reporter=_Reporter)
                 workflow.async_run(auto_report(workflow.dag, plugin, settings, GlobalReportSettings()))
         except WorkflowError as error:
@@ -54,11 +54,13 @@ def write_report(study: Mapping[str, Any], targets: Collection[str], *, snakefil
 class _Reporter(Reporter):
     """Snakemake's, which reads the marked files by their relative paths: here from a folder where pages are HTML."""
 
+    results: dict[Any, dict[Any, list[Any]]]  # category: subcategory: files
+
     def render(self) -> None:
         store = open_store()
         for job in self.jobs:
             if (seconds := _seconds(store, job.output)) is not None:
-                job.endtime = job.starttime + max(seconds, _SHORTEST)
+                job.starttime = job.endtime - max(seconds, _SHORTEST)
         self.results = {category: dict(sorted(parts.items())) for category, parts in sorted(self.results.items())}
         marked = [file for parts in self.results.values() for files in parts.values() for file in files]
         with tempfile.TemporaryDirectory() as folder:
