@@ -11,6 +11,8 @@ rule report:
         headtohead=rules.headtohead.output,
         reconstruction=rules.reconstruction.output,
         agreement=rules.agreement.output if study.llm and study.llm.judges else [],
+        controls=(rules.controls.output if study.controlled != study.compare else []),
+        probing=expand(rules.probing.output, task=study.tasks, arm=list(study.coders)),
         feature_sets=expand(rules.feature_sets.output, feature_set=study.feature_sets),
         steering=expand(rules.steering.output, steering=study.steering),
         registry=rules.registry.output if study.runs else [],

@@ -19,7 +19,12 @@ rule steering:
         ),
     output:
         result="results/steering/{steering}.json",
-        page="results/steering/{steering}.md",
+        page=report(
+            "results/steering/{steering}.md",
+            caption="../docs/report/steering.rst",
+            category="Controls",
+            subcategory="Steering",
+        ),
         svg=report(
             "results/steering/{steering}.svg",
             caption="../docs/report/steering.rst",

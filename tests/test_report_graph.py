@@ -61,15 +61,16 @@ def test_every_page_and_figure_is_marked_and_asked_for() -> None:
 def test_report_of_the_miniature_study(copy: Checkout) -> None:
     ran = copy.run(REPORT, *MINI)
     assert ran.status == 0, ran.output
-    assert ran.computed == {"reconstruction", "report"}
+    probed = {"task-bbc", "task_rows-bbc", "probing-bbc-sae", "probing-bbc-transcoder"}
+    assert ran.computed == {"reconstruction", "report", *probed}
     html = (copy.work / REPORT).read_text()
     assert not Fetched(html).addresses
     shown = parts(html)
     result = json.loads((copy.work / HEADLINE).read_bytes())
     assert result["verdict"]
     assert (copy.work / PAGE).read_text().split("**")[1] in re.sub("<.*?>", "", shown["workflow-desc"])
-    assert set(shown["categories"]) == {"Head-to-head", "Reconstruction"}
-    assert len(shown["results"]) == 4
+    assert set(shown["categories"]) == {"Head-to-head", "Reconstruction", "Controls"}
+    assert len(shown["results"]) == 8
     assert all("<p>" in entry["caption"] for entry in shown["results"].values())
     page = decoded(shown["results"][PAGE])
     assert not Fetched(page).addresses
