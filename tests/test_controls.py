@@ -10,7 +10,7 @@ import torch
 import yaml
 from checkout import ROOT
 from coders_data import ARMS, tiny_activations, tiny_recipe
-from headtohead_data import Simulated, simulate
+from headtohead_data import Simulated, simulate, two_arms
 from safetensors.torch import load_file
 from test_study import FOREIGN, SAE
 
@@ -22,7 +22,9 @@ from sparring.controls.figure import draw_controls
 from sparring.controls.page import controls_page
 from sparring.controls.plan import ControlPlan
 from sparring.errors import SparringError
+from sparring.headtohead import head_to_head
 from sparring.outdated import _planned
+from sparring.page import render_page
 from sparring.specs import Specs
 from sparring.stats.mover import difference_of
 from sparring.study import Study, read_study
@@ -221,6 +223,18 @@ def test_words_fit_the_control_and_what_was_not_measured_says_why(tmp_path: Path
     assert metric["not_measured"].endswith("random has 0")
     with pytest.raises(SparringError, match="none of the compared coders has a twin"):
         against_controls({}, {"sae": {}}, {}, refused={}, plan=TestPlan())
+
+
+def test_the_head_to_heads_page_has_a_section_on_them(tmp_path: Path) -> None:
+    arms = two_arms(tmp_path / "arms")
+    result = head_to_head(arms=arms, order=("sae", "transcoder"), plan=TestPlan(resamples=200), provenance={})
+    plain = render_page(result, examples={}, figure="f.png")
+    found = compared(tmp_path, "random", measured(tmp_path, "twin", 0.75, ve=0.5))
+    page = render_page(result | {"controls": found}, examples={}, figure="f.png")
+    section = page.split("## Against a randomised model")[1].split("## Latents")[0]
+    assert "| entropy of a latent's tokens, bits | 3.000" in section and "| bag of words, detection |" in section
+    assert all(sentence in section for sentence in found["sentences"]) and "### sae against twin" in section
+    assert "Against a randomised model" not in plain
 
 
 def test_the_figure_repeats_byte_for_byte(tmp_path: Path) -> None:

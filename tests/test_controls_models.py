@@ -48,7 +48,7 @@ def test_every_tensor_keeps_its_moments_and_nothing_else(family: str, embeddings
     for name, old in before.items():
         new, n = after[name], old.numel()
         mean, std = float(old.double().mean()), float(old.double().std(correction=0))
-        assert (moments[name]["mean"], moments[name]["std"]) == pytest.approx((mean, std), abs=1e-12)
+        assert (moments[name]["mean"], moments[name]["std"]) == pytest.approx((mean, std), rel=1e-8, abs=1e-12)
         if name in kept or std == 0:
             assert torch.equal(old, new), name
             continue
