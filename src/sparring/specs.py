@@ -84,18 +84,22 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def study_run(self, run: str) -> dict[str, Any]:
         """Report one run."""
         study, plan = self.study, self._run(run)
-        files = [list(name) for name in run_files(plan, scores=self.scores)]
+        files = [list(name) for name in self._run_files(plan)]
         return self._spec(
             "study_run", run=run, study=study.name, plan=asdict(plan), files=files, test=asdict(study.test)
         )
 
     def run_files(self, run: str) -> list[str]:
         """The results that a run reads."""
-        return list(run_files(self._run(run), scores=self.scores).values())
+        return list(self._run_files(self._run(run)).values())
 
     def registry(self) -> dict[str, Any]:
         """Put all kept runs on one page."""
         return self._spec("registry")
+
+    def _run_files(self, plan: RunPlan) -> dict[tuple[str, str], str]:
+        activations = self.activations_of(plan.arms[0]) if plan.arms else ""
+        return run_files(plan, scores=self.scores, activations=activations)
 
     def _run(self, run: str) -> RunPlan:
         if run in self.study.runs:
