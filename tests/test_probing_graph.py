@@ -31,7 +31,8 @@ def test_an_arm_is_probed_with_its_twins_each_on_its_own_models_rows() -> None:
         "results/task_rows/bbc.json",
     ]
     assert [arm["name"] for arm in made.probing("sae")["arms"]] == made.probed("sae")
-    assert (made.probing("sae")["is_control"], made.probing("sae_random")["is_control"]) == (False, True)
+    assert [plan and plan["model"] for plan in made.probing("sae")["controls"]] == [None, "weights", None]
+    assert made.probing("sae_random")["controls"][0]["model"] == "weights"
     assert _planned(made, "probing", {"task": "bbc", "arm": "sae_random"}) == made.probing("sae_random")
     assert _planned(made, "probing", {"task": "gone", "arm": "sae"}) is None
 

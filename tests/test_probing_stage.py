@@ -142,16 +142,18 @@ def test_a_control_that_knows_less_is_beaten_on_the_same_texts(tmp_path: Path) -
             assert one["p"] <= one["q"] < 0.01 and one["only_arm"] > one["only_control"]
             assert one["difference"] == pytest.approx((one["only_arm"] - one["only_control"]) / (2 * TEST), abs=1e-6)
     assert found["doubts"] == []
-    turned = probing(twin, [arm], made, plan=PLAN)
-    assert any("of the control sae does better than that of sae_random" in doubt for doubt in turned["doubts"])
+    turned = probing(twin, [arm._replace(what="as it is")], made, plan=PLAN)
+    assert any(
+        "of the control sae (as it is) does better than that of sae_random" in doubt for doubt in turned["doubts"]
+    )
 
 
 def test_a_control_that_does_as_well_is_said_in_words(tmp_path: Path) -> None:
     made, labels = task_of(tmp_path / "task")
-    controls = [arm_of(tmp_path, labels, 4.0, arm=TWIN, seed=1)]
+    controls = [arm_of(tmp_path, labels, 4.0, arm=TWIN, seed=1)._replace(what="of a random model")]
     found = probing(arm_of(tmp_path, labels, 4.0), controls, made, plan=PLAN)
     (doubt,) = found["doubts"]
-    assert doubt.startswith("The probe on all latents of the control sae_random ")
+    assert doubt.startswith("The probe on all latents of the control sae_random (of a random model) ")
     assert "does as well as" in doubt or "cannot be told from" in doubt
     assert any("coordinates of the read site of the control sae_random" in note for note in found["notes"])
     write_probing(found | {"task": "topics"}, tmp_path)
@@ -329,7 +331,7 @@ def inputs_of(path: Path) -> RunInputs:
 def test_the_words_follow_the_interval() -> None:
     def said(a: float, b: float, ci95: list[float]) -> list[str]:
         pair = {"sae_top_2": {"arm": a, "control": b, "difference": a - b, "ci95": ci95}}
-        return against("sae", "twin", pair).get("sae_top_2", [])
+        return against("sae", "twin", "of a random model", pair).get("sae_top_2", [])
 
     assert said(0.9, 0.8, [0.05, 0.15]) == []
     assert "cannot be told from" in said(0.9, 0.88, [-0.01, 0.05])[0]

@@ -47,8 +47,9 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def probing(self, arm: str) -> dict[str, Any]:
         """Probe one arm on one task, against its controls."""
         arms = [asdict(self.study.arm(name)) for name in self.probed(arm)]
-        is_control = self.study.control_of(arm) is not None
-        return self._spec("probing", arms=arms, is_control=is_control, plan=asdict(self.study.probing))
+        by = [self.study.control_of(name) for name in self.probed(arm)]
+        controls = [None if control is None else asdict(self.study.controls[control]) for control in by]
+        return self._spec("probing", arms=arms, controls=controls, plan=asdict(self.study.probing))
 
     def saebench_core(self, arm: str) -> dict[str, Any]:
         """Measure one coder by sae_bench's core."""
