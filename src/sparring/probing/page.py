@@ -88,8 +88,8 @@ def _control(result: Result, control: str) -> str:
         [
             f"## Against {control}",
             f"A coder by the same recipe, {what}, on the same test texts: bootstrap of the paired difference over "
-            "texts, p of McNemar's test (over classes, all answers of a text change sides at once), q adjusted over the "
-            "classes of a probe.",
+            "texts, p of McNemar's test (over classes, all answers of a text change sides at once), q adjusted over "
+            "the classes of a probe.",
             _table(["over classes", "arm", "control", "difference", "p"], over),
             _table(
                 ["probe", "class", "arm", "control", "difference", "only arm right", "only control right", "p", "q"],
