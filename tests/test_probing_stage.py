@@ -105,7 +105,10 @@ def test_an_absent_direction_is_not_claimed_and_that_is_said(tmp_path: Path) -> 
     for of in found["measures"].values():
         assert of["ci95"][0] <= 0.5
     (classes, macro) = found["doubts"]
-    assert classes.startswith("The probe on all latents cannot tell from the others: a 0.") and ", b 0." in classes
+    assert (
+        classes.startswith("The probe on all latents cannot tell these classes from the others: a (0.")
+        and ", b (0." in classes
+    )
     assert "at chance over all classes: 0." in macro
     assert any(note.startswith("A bag of words does as well as the probe on all latents") for note in found["notes"])
     assert any(note.startswith("The probe on the best latent cannot tell") for note in found["notes"])
@@ -315,7 +318,7 @@ def test_the_files_repeat_byte_by_byte_and_hold_what_a_run_reports(tmp_path: Pat
     found = json.loads((tmp_path / "first" / "result").read_bytes())
     reported = figures_of(inputs_of(tmp_path / "first" / "result"), "sae", TestPlan())
     pair = found["controls"]["sae_random"]["pairs"]["sae_all"]
-    assert reported.figures["accuracy"]["value"] == pair["arm"]
+    assert reported.figures["accuracy"]["value"] == pair["arm"] and reported.figures["accuracy"]["n"] == 3 * TEST
     assert reported.figures["accuracy"]["ci95"] == found["measures"]["sae_all"]["ci95"]
     assert reported.figures["sae_random_accuracy"]["value"] == pair["control"]
     assert reported.figures["sae_random_difference"]["ci95"] == pair["ci95"]

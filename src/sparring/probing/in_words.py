@@ -36,12 +36,12 @@ def at_chance(figures: Mapping[str, Any]) -> dict[str, list[str]]:
         if not measure.startswith("sae_"):
             continue
         classes = [
-            f"{label} {one['accuracy']:.2f} {_short(one['ci95'])}"
+            f"{label} ({one['accuracy']:.2f} {_short(one['ci95'])})"
             for label, one in of["classes"].items()
             if one["chance"]
         ]
         name = _capital(name_of(measure))
-        said = [f"{name} cannot tell from the others: {', '.join(classes)}."] if classes else []
+        said = [f"{name} cannot tell these classes from the others: {', '.join(classes)}."] if classes else []
         if of["ci95"][0] <= CHANCE:
             said.append(f"{name} is at chance over all classes: {_macro(of)}.")
         found[measure] = said
