@@ -105,7 +105,10 @@ def test_an_absent_direction_is_not_claimed_and_that_is_said(tmp_path: Path) -> 
     for of in found["measures"].values():
         assert of["ci95"][0] <= 0.5
     (classes, macro) = found["doubts"]
-    assert classes.startswith("The probe on all latents cannot tell from the others: a 0.") and ", b 0." in classes
+    assert (
+        classes.startswith("The probe on all latents cannot tell these classes from the others: a (0.")
+        and ", b (0." in classes
+    )
     assert "at chance over all classes: 0." in macro
     assert any(note.startswith("A bag of words does as well as the probe on all latents") for note in found["notes"])
     assert any(note.startswith("The probe on the best latent cannot tell") for note in found["notes"])
@@ -142,16 +145,18 @@ def test_a_control_that_knows_less_is_beaten_on_the_same_texts(tmp_path: Path) -
             assert one["p"] <= one["q"] < 0.01 and one["only_arm"] > one["only_control"]
             assert one["difference"] == pytest.approx((one["only_arm"] - one["only_control"]) / (2 * TEST), abs=1e-6)
     assert found["doubts"] == []
-    turned = probing(twin, [arm], made, plan=PLAN)
-    assert any("of the control sae does better than that of sae_random" in doubt for doubt in turned["doubts"])
+    turned = probing(twin, [arm._replace(what="as it is")], made, plan=PLAN)
+    assert any(
+        "of the control sae (as it is) does better than that of sae_random" in doubt for doubt in turned["doubts"]
+    )
 
 
 def test_a_control_that_does_as_well_is_said_in_words(tmp_path: Path) -> None:
     made, labels = task_of(tmp_path / "task")
-    controls = [arm_of(tmp_path, labels, 4.0, arm=TWIN, seed=1)]
+    controls = [arm_of(tmp_path, labels, 4.0, arm=TWIN, seed=1)._replace(what="of a random model")]
     found = probing(arm_of(tmp_path, labels, 4.0), controls, made, plan=PLAN)
     (doubt,) = found["doubts"]
-    assert doubt.startswith("The probe on all latents of the control sae_random ")
+    assert doubt.startswith("The probe on all latents of the control sae_random (of a random model) ")
     assert "does as well as" in doubt or "cannot be told from" in doubt
     assert any("coordinates of the read site of the control sae_random" in note for note in found["notes"])
     write_probing(found | {"task": "topics"}, tmp_path)
@@ -313,7 +318,7 @@ def test_the_files_repeat_byte_by_byte_and_hold_what_a_run_reports(tmp_path: Pat
     found = json.loads((tmp_path / "first" / "result").read_bytes())
     reported = figures_of(inputs_of(tmp_path / "first" / "result"), "sae", TestPlan())
     pair = found["controls"]["sae_random"]["pairs"]["sae_all"]
-    assert reported.figures["accuracy"]["value"] == pair["arm"]
+    assert reported.figures["accuracy"]["value"] == pair["arm"] and reported.figures["accuracy"]["n"] == 3 * TEST
     assert reported.figures["accuracy"]["ci95"] == found["measures"]["sae_all"]["ci95"]
     assert reported.figures["sae_random_accuracy"]["value"] == pair["control"]
     assert reported.figures["sae_random_difference"]["ci95"] == pair["ci95"]
@@ -329,7 +334,7 @@ def inputs_of(path: Path) -> RunInputs:
 def test_the_words_follow_the_interval() -> None:
     def said(a: float, b: float, ci95: list[float]) -> list[str]:
         pair = {"sae_top_2": {"arm": a, "control": b, "difference": a - b, "ci95": ci95}}
-        return against("sae", "twin", pair).get("sae_top_2", [])
+        return against("sae", "twin", "of a random model", pair).get("sae_top_2", [])
 
     assert said(0.9, 0.8, [0.05, 0.15]) == []
     assert "cannot be told from" in said(0.9, 0.88, [-0.01, 0.05])[0]

@@ -206,8 +206,11 @@ def test_a_tasks_context_is_of_its_rows_alone() -> None:
 def test_each_arm_has_one_maker_and_no_smoke_run_of_what_is_not_trained() -> None:
     jump = {"jump": SAE | {"architecture": "jumprelu"}, "scope": SAE | FOREIGN}
     study = read_study(changed(lambda c: (c["coders"].update(jump), c.update(seeds=[1]))))
-    assert study.made_by("sae_lens") == ["jump", "smoke_jump"] and study.made_by("elsewhere") == ["scope"]
+    assert study.made_by("sae_lens") == ["jump", "smoke_jump", "jump_random"] and study.made_by("elsewhere") == [
+        "scope"
+    ]
     trained = ["sae", "transcoder", "sae_seed1", "transcoder_seed1", "smoke_sae", "smoke_transcoder"]
+    trained += ["sae_random", "transcoder_random"]
     assert sorted(study.made_by("sparsify")) == sorted(trained)
     made = Specs(study, ROOT)
     assert made.coder("jump") != made.coder("sae") | {"arm": made.coder("jump")["arm"]}  # another maker, another spec

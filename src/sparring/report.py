@@ -61,7 +61,7 @@ def write_headtohead(
     """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens.
 
     replicates: for each of the two arms, in their order, the names of its further coders among `arms`.
-    controls: the result of controls.compare, where the study has controls; it is told beside the verdict, not part of it.
+    controls: the result of controls.compare, where there is one; it is told beside the verdict and decides nothing.
     """
     first, second = replicates
     inputs = {name: arm.inputs(rows) for name, arm in arms.items()}

@@ -48,8 +48,9 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def probing(self, arm: str) -> dict[str, Any]:
         """Probe one arm on one task, against its controls."""
         arms = [asdict(self.study.arm(name)) for name in self.probed(arm)]
-        is_control = self.study.control_of(arm) is not None
-        return self._spec("probing", arms=arms, is_control=is_control, plan=asdict(self.study.probing))
+        by = [self.study.control_of(name) for name in self.probed(arm)]
+        controls = [None if control is None else asdict(self.study.controls[control]) for control in by]
+        return self._spec("probing", arms=arms, controls=controls, plan=asdict(self.study.probing))
 
     def saebench_core(self, arm: str) -> dict[str, Any]:
         """Measure one coder by sae_bench's core."""
@@ -85,14 +86,14 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def study_run(self, run: str) -> dict[str, Any]:
         """Report one run."""
         study, plan = self.study, self._run(run)
-        files = [list(name) for name in run_files(plan, scores=self.scores)]
+        files = [list(name) for name in self._run_files(plan)]
         return self._spec(
             "study_run", run=run, study=study.name, plan=asdict(plan), files=files, test=asdict(study.test)
         )
 
     def run_files(self, run: str) -> list[str]:
         """The results that a run reads."""
-        return list(run_files(self._run(run), scores=self.scores).values())
+        return list(self._run_files(self._run(run)).values())
 
     def registry(self) -> dict[str, Any]:
         """Put all kept runs on one page."""
@@ -103,6 +104,10 @@ class Specs(CoderSpecs, AutointerpSpecs):
         said = [self.root / "Snakefile", *self.root.glob("rules/*.smk"), *self.root.glob("docs/report/*.rst")]
         files = {path.relative_to(self.root).as_posix(): sha256_file(path) for path in said}
         return self._spec("report", study=asdict(self.study), said=digest(files))
+
+    def _run_files(self, plan: RunPlan) -> dict[tuple[str, str], str]:
+        activations = self.activations_of(plan.arms[0]) if plan.arms else ""
+        return run_files(plan, scores=self.scores, activations=activations)
 
     def _run(self, run: str) -> RunPlan:
         if run in self.study.runs:

@@ -36,20 +36,20 @@ def at_chance(figures: Mapping[str, Any]) -> dict[str, list[str]]:
         if not measure.startswith("sae_"):
             continue
         classes = [
-            f"{label} {one['accuracy']:.2f} {_short(one['ci95'])}"
+            f"{label} ({one['accuracy']:.2f} {_short(one['ci95'])})"
             for label, one in of["classes"].items()
             if one["chance"]
         ]
         name = _capital(name_of(measure))
-        said = [f"{name} cannot tell from the others: {', '.join(classes)}."] if classes else []
+        said = [f"{name} cannot tell these classes from the others: {', '.join(classes)}."] if classes else []
         if of["ci95"][0] <= CHANCE:
             said.append(f"{name} is at chance over all classes: {_macro(of)}.")
         found[measure] = said
     return found
 
 
-def against(arm: str, control: str, pairs: Mapping[str, Any]) -> dict[str, list[str]]:
-    """{measure: a sentence} where the control does as well as the arm, or better."""
+def against(arm: str, control: str, what: str, pairs: Mapping[str, Any]) -> dict[str, list[str]]:
+    """{measure: a sentence} where the control, which is `what`, does as well as the arm or better."""
     found = {}
     for measure, of in pairs.items():
         low, high = of["ci95"]
@@ -59,8 +59,8 @@ def against(arm: str, control: str, pairs: Mapping[str, Any]) -> dict[str, list[
         if high < 0:
             does = "does better than"
         sentence = (
-            f"{_capital(name_of(measure))} of the control {control} {does} that of {arm}: {of['control']:.3f} against "
-            f"{of['arm']:.3f}, difference {of['difference']:+.3f} {interval(of['ci95'])}"
+            f"{_capital(name_of(measure))} of the control {control} ({what}) {does} that of {arm}: "
+            f"{of['control']:.3f} against {of['arm']:.3f}, difference {of['difference']:+.3f} {interval(of['ci95'])}"
             + ("; both are right about every text." if of["arm"] == of["control"] == 1 else ".")
         )
         found[measure] = [sentence]

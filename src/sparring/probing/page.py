@@ -34,8 +34,8 @@ def _list(title: str, sentences: list[str]) -> str:
     return "\n".join([f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]) if sentences else ""
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+def _table(header: list[str], rows: list[list[str]], *, words: int = 1) -> str:
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -58,7 +58,7 @@ def _classes(result: Result) -> str:
 
 
 def _control(result: Result, control: str) -> str:
-    pairs = result["controls"][control]["pairs"]
+    what, pairs = (result["controls"][control][key] for key in ("what", "pairs"))
     over = [
         [
             measure,
@@ -87,13 +87,15 @@ def _control(result: Result, control: str) -> str:
     return "\n\n".join(
         [
             f"## Against {control}",
+            f"A coder by the same recipe, {what}, on the same test texts: bootstrap of the paired difference over "
+            "texts, p of McNemar's test (over classes, all answers of a text change sides at once), q adjusted over "
+            "the classes of a probe.",
             _table(["over classes", "arm", "control", "difference", "p"], over),
             _table(
                 ["probe", "class", "arm", "control", "difference", "only arm right", "only control right", "p", "q"],
                 classes,
+                words=2,
             ),
-            "The same test texts, paired: bootstrap of the difference over texts; p of McNemar's test (over classes, "
-            "all answers of a text change sides at once), q adjusted over the classes of a probe.",
         ]
     )
 

@@ -61,13 +61,13 @@ def probing(
         twin = _probed(files, texts, contrasts, plan)
         check_same_texts(mine.vectors, twin.vectors)
         pairs = _pairs(mine, twin, texts, plan)
-        said = against(arm.arm.name, files.arm.name, pairs)
+        said = against(arm.arm.name, files.arm.name, files.what, pairs)
         doubts += said.pop(HEADLINE, [])
         notes += [
             *(f"Control {files.arm.name}: {doubt}" for doubt in twin.doubts),
             *(one for some in said.values() for one in some),
         ]
-        against_controls[files.arm.name] = {**twin.reported, "pairs": pairs}
+        against_controls[files.arm.name] = {**twin.reported, "what": files.what, "pairs": pairs}
     return dict(
         rounded(
             {

@@ -16,11 +16,12 @@ from sparring.probing.task_rows import TaskRows
 
 
 class ArmFiles(NamedTuple):
-    """An arm, the folder of its coder, and that of its own model's rows of the task's texts."""
+    """An arm, the folders of its coder and of its own model's rows of the task's texts; of a control, what it is."""
 
     arm: Arm
     coder: Path
     task_rows: Path
+    what: str = ""
 
 
 class Vectors(NamedTuple):

@@ -32,7 +32,7 @@ def probing(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     """A linear probe on all latents, on all coordinates, on a bag of words; and on all latents of each control."""
     found = json.loads(inputs.file("probing", arm).read_bytes())
     names = {"accuracy": "sae_all", "residual": "residual_all", "bag_of_words": "bag_of_words"}
-    measures, n = found["measures"], found["examples"]["test"]
+    measures, n = found["measures"], found["texts_a_class"]["test"] * len(found["classes"])
     figures = {name: figure(measures[of]["macro"], measures[of]["ci95"], n) for name, of in names.items()}
     for control, of in found["controls"].items():
         pair, accuracy = of["pairs"]["sae_all"], of["measures"]["sae_all"]
