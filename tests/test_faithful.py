@@ -85,7 +85,7 @@ def test_the_planted_latent_is_the_set_and_the_model_is_faithful_with_it(found) 
     assert shares["build_up"]["low"]["value"] == pytest.approx(0, abs=0.1)
     assert shares["build_up"]["low+high"] == shares["faithfulness"]
     # A latent of one class fires in half of the texts, where others of so few fire in nearly all.
-    assert [said[:36] for said in found["doubts"]] == ["Random sets could not be matched, me"] and found["notes"] == []
+    assert [said[:36] for said in found["doubts"]] == ["Random sets could not be matched: by"] and found["notes"] == []
 
 
 def test_with_every_latent_and_error_the_model_is_wholly_faithful(found) -> None:
