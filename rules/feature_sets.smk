@@ -5,7 +5,7 @@
 
 rule feature_sets:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(study.feature_sets[w.feature_set].arms[0]),
         task=lambda w: expand(
             rules.task.output.manifest, task=study.feature_sets[w.feature_set].task
         ),

@@ -10,7 +10,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from coders_data import TRANSCODER, random_coder, save_coder
 from planted_data import ARMS, CONTEXT, LATENT, READOUT, Planted, planted_study
+from probing_data import tiny_task_rows
 
 from sparring.coders.coder import Coder
 from sparring.errors import SparringError
@@ -22,7 +24,9 @@ from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.readout import fit_readout
 from sparring.feature_sets.stage import ablated_model, balanced, contrast_of, feature_sets
 from sparring.probing.labelled import read_task
+from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
+from sparring.probing.probe import mean_difference
 from sparring.probing.task_rows import TaskRows
 from sparring.registry import labelled
 from sparring.registry.files import RunInputs
@@ -81,7 +85,7 @@ def test_the_planted_latent_is_the_set_and_the_model_is_faithful_with_it(found) 
     assert shares["build_up"]["low"]["value"] == pytest.approx(0, abs=0.1)
     assert shares["build_up"]["low+high"] == shares["faithfulness"]
     # A latent of one class fires in half of the texts, where others of so few fire in nearly all.
-    assert [said[:36] for said in found["doubts"]] == ["Random sets could not be matched, me"] and found["notes"] == []
+    assert [said[:36] for said in found["doubts"]] == ["Random sets could not be matched: by"] and found["notes"] == []
 
 
 def test_with_every_latent_and_error_the_model_is_wholly_faithful(found) -> None:
@@ -231,3 +235,26 @@ def test_a_run_has_every_published_figure_with_an_interval(found, tmp_path) -> N
     for name in published | shares:
         assert reported.figures[name]["value"] is not None and len(reported.figures[name]["ci95"]) == 2, name
     assert reported.doubts == found["doubts"]
+
+
+def test_a_skip_transcoder_is_ablated_between_its_two_sites(tmp_path) -> None:
+    subject, task, rows = tiny_task_rows(tmp_path, TRANSCODER.sites)
+    (tmp_path / "coder").mkdir()
+    coder = save_coder(random_coder(TRANSCODER), TRANSCODER, tmp_path / "coder")
+    found = feature_sets(
+        subject,
+        {"low": coder},
+        task,
+        rows,
+        plan=replace(PLAN, label="rain"),
+        probing=ProbingPlan(),
+        readout="layers.1.resid_post",
+        context=48,
+    )
+    assert found["examples"] == {"train": 20, "test": 12}
+    assert found["doubts"][0] == "There are 12 test texts, fewer than 20: intervals over them say little."
+    assert found["faithfulness"]["errors_stay"]["effect"]["value"] != 0
+    latents = mean_latents(coder, rows, len(read_task(task).texts))
+    contrast = contrast_of(read_task(task), "rain", seed=42)
+    gap = mean_difference(latents[contrast.train.texts], contrast.train.positive).abs()
+    assert found["sizes"]["3"]["latents"]["low"] == gap.argsort(descending=True)[:3].tolist()

@@ -63,6 +63,25 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "run of no arm": (lambda c: c["runs"]["steering"].update(arms=["sea"]), "arms: 'sea' is not among sae"),
     "run replaced by none": (lambda c: c["runs"]["steering"].update(superseded_by="x"), "'x' is no run of this study"),
     "feature set of no arm": (lambda c: c["feature_sets"]["sports"].update(arms=["x"]), "feature_sets.sports: 'x'"),
+    "readout before the set": (
+        lambda c: c["feature_sets"]["sports"].update(readout="layers.1.mlp.in"),
+        r"feature_sets.sports.readout: 'layers.1.mlp.in' is not later than 'layers.1.mlp.out'",
+    ),
+    "readout beyond the model": (
+        lambda c: c["feature_sets"]["sports"].update(readout="layers.30.resid_post"),
+        r"'layers.30.resid_post': the model has layers.0 to layers.29",
+    ),
+    "feature set of two coders of one site": (
+        lambda c: c["feature_sets"]["sports"].update(arms=["sae", "transcoder"]),
+        "feature_sets.sports.arms sae, transcoder: two write one site",
+    ),
+    "feature set of two models": (
+        lambda c: (
+            c.update(controls={"noise": {"model": "weights"}}),
+            c["feature_sets"]["sports"].update(arms=["sae", "sae_noise"]),
+        ),
+        "feature_sets.sports: sae, sae_noise are not of one model",
+    ),
     "steering on no task": (lambda c: c["steering"]["topics"].update(task="x"), "steering.topics.task: 'x'"),
     "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
     "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),

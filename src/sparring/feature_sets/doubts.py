@@ -30,7 +30,7 @@ def doubts(result: Result) -> list[str]:
         found.append(f"The set does not beat random sets at size {shown}: nothing is claimed for it.")
     if unlike := [size for size, of in sizes.items() if of["random"]["rate_mismatch"] > MISMATCH]:
         shown = "; ".join(f"{size}: {sizes[size]['random']['rate_mismatch']:.2f}" for size in unlike)
-        found.append(f"Random sets could not be matched, mean difference of firing rate at size {shown}.")
+        found.append(f"Random sets could not be matched: by so much firing rates differ on average at size {shown}.")
     return found + _not_faithful(result["faithfulness"])
 
 

@@ -23,10 +23,11 @@ def draw_feature_sets(result: Result, *, svg: Path) -> None:
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.4), layout="constrained")
         _accuracies(left, result)
         _shares(right, result["faithfulness"])
-        for axis in (left, right):
+        further = [size for size in result["faithfulness"]["errors_stay"]["curve"] if size != "all"]
+        for axis, sizes in ((left, list(result["sizes"])), (right, further)):
             axis.set_xscale("log")
             axis.set_xlabel(SIZE)
-            axis.set_xticks([int(size) for size in result["sizes"]], list(result["sizes"]))
+            axis.set_xticks([int(size) for size in sizes], sizes)
             axis.minorticks_off()
             axis.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         figure.savefig(svg, format="svg", metadata={"Date": None})

@@ -28,7 +28,7 @@ class FeatureSetPlan:
     """Random sets, matched on firing rate latent by latent."""
     readout: str | None = None
     """The site whose probe a set has to be faithful to; None: see `readout_of`."""
-    faithful_texts: Annotated[int, Field(ge=4)] = 60
+    faithful_texts: Annotated[int, Field(ge=4)] = 48
     """At most so many test texts, half of them of the class, are run under ablations."""
     random_faithful: Annotated[int, Field(ge=1)] = 5
     """Of the random sets, so many are run under ablations."""
