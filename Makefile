@@ -1,4 +1,5 @@
 # `make headtohead`: environment and the main job.  `make test`: environment and all fast tests.
+# `make report`: every page and figure of the study in one file, results/report.html.
 # `make headtohead-llm`: the main job judged by a language model, and whether the two scorers agree.
 VENV ?= .venv
 PYTHON ?= python3
@@ -6,7 +7,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 TARGET = results/headtohead_autointerp.json
 
-.PHONY: env headtohead headtohead-llm test test-all lint benchmark-page
+.PHONY: env headtohead headtohead-llm report test test-all lint benchmark-page
 
 env: $(READY)
 
@@ -24,6 +25,9 @@ headtohead: $(READY)
 headtohead-llm: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" snakemake $(TARGET) results/agreement.json --configfile config/studies/default-llm.yaml
 	$(BIN)/python -m sparring.summary $(TARGET)
+
+report: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" snakemake results/report.html
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

@@ -4,7 +4,7 @@ from sparring.workflow import mend, start
 
 STAGES = (
     "study sources activations coders gates probing feature_sets steering "
-    "autointerp llm controls headtohead runs"
+    "autointerp llm controls headtohead runs report"
 ).split()
 
 for stage in STAGES:

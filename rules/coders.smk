@@ -105,8 +105,16 @@ rule reconstruction:
         recon=expand(rules.recon.output.result, arm=list(study.coders)),
     output:
         result="results/reconstruction.json",
-        page="results/reconstruction.md",
-        svg="results/reconstruction.svg",
+        page=report(
+            "results/reconstruction.md",
+            caption="../docs/report/reconstruction.rst",
+            category="Reconstruction",
+        ),
+        svg=report(
+            "results/reconstruction.svg",
+            caption="../docs/report/reconstruction.rst",
+            category="Reconstruction",
+        ),
     log:
         "logs/reconstruction.log",
     benchmark:

@@ -1,7 +1,8 @@
-# Needs: the subject model, the tokens and the labelled texts.
+# Needs: the subject model, the tokens and the labelled texts; reconstruction and scores of the compared coders and twins.
 # Gives, for each control that is a model: results/random/{control}/subject.json, the subject randomised, and its
 # activations.json and task_rows/{task}.json, of the same tokens and texts at the same sites. A coder's twin by a control,
-# {coder}_{control}, is an arm like any other, trained and measured on these by the rules of the other files.
+# {coder}_{control}, is an arm like any other, trained and measured on these by the rules of the other files;
+# and results/controls.{json,md,svg}: every figure of the compared coders beside those of their twins.
 
 
 rule random_subject:
@@ -69,3 +70,35 @@ rule random_task_rows:
         "Activations of the texts of {wildcards.task}, of the model {wildcards.control}"
     script:
         "../workflow/scripts/task_rows.py"
+
+
+rule controls:
+    input:
+        recon=expand(rules.recon.output.result, arm=study.controlled),
+        scores=expand(specs.scores, arm=study.controlled),
+    output:
+        result="results/controls.json",
+        page=report(
+            "results/controls.md",
+            caption="../docs/report/controls.rst",
+            category="Controls",
+            subcategory="Trained against random",
+        ),
+        svg=report(
+            "results/controls.svg",
+            caption="../docs/report/controls.rst",
+            category="Controls",
+            subcategory="Trained against random",
+        ),
+    log:
+        "logs/controls.log",
+    benchmark:
+        "results/benchmarks/controls.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.controls(),
+    message:
+        "Trained against random: {params.spec[arms]}"
+    script:
+        "../workflow/scripts/controls.py"

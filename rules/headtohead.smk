@@ -1,4 +1,4 @@
-# Needs: both arms' scores, coders, reconstruction and explanations.
+# Needs: both arms' scores, coders, reconstruction and explanations; where there are controls, what they say of them.
 # Gives: results/headtohead_autointerp.json, the verdict with its intervals and its instrument check; a page; a figure.
 
 
@@ -12,10 +12,21 @@ rule headtohead:
         latents=expand(rules.latents.output.manifest, arm=study.scored),
         explanations=expand(specs.explanations, arm=study.scored),
         scores=expand(specs.scores, arm=study.scored),
+        controls=(
+            rules.controls.output.result if study.controlled != study.compare else []
+        ),
     output:
         result="results/headtohead_autointerp.json",
-        page="results/headtohead_autointerp.md",
-        svg="results/headtohead_autointerp.svg",
+        page=report(
+            "results/headtohead_autointerp.md",
+            caption="../docs/report/headtohead.rst",
+            category="Head-to-head",
+        ),
+        svg=report(
+            "results/headtohead_autointerp.svg",
+            caption="../docs/report/headtohead_figure.rst",
+            category="Head-to-head",
+        ),
         png="results/headtohead_autointerp.png",
     log:
         "logs/headtohead.log",

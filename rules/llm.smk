@@ -113,8 +113,16 @@ rule agreement:
         llm_scores=expand(rules.llm_score.output.manifest, arm=study.compare),
     output:
         result="results/agreement.json",
-        page="results/agreement.md",
-        svg="results/agreement.svg",
+        page=report(
+            "results/agreement.md",
+            caption="../docs/report/agreement.rst",
+            category="Head-to-head",
+        ),
+        svg=report(
+            "results/agreement.svg",
+            caption="../docs/report/agreement.rst",
+            category="Head-to-head",
+        ),
     log:
         "logs/agreement.log",
     benchmark:

@@ -1,7 +1,8 @@
 # Needs: the subject model, labelled texts (the study's `tasks`), tokens, a coder as sae_lens has it, and the gate on that.
 # Gives, for each task: results/tasks/{task}.json, its texts, split into train and test; results/task_rows/{task}.json, their
 # activations at every site; and for each arm results/saebench/{task}/{arm}.json, SAEBench's sparse probing by its own code,
-# ours on the same texts, and the baselines; and results/saebench_core/{arm}.json, SAEBench's core on evaluated sequences.
+# ours on the same texts, and the baselines; results/saebench_core/{arm}.json, SAEBench's core on evaluated sequences; and
+# results/probing/{task}/{arm}.*, our probes on the coder as it is, against its random controls on the same texts.
 
 
 rule task:
@@ -94,3 +95,41 @@ rule saebench_core:
         "SAEBench's core on {wildcards.arm}"
     script:
         "../workflow/scripts/saebench_core.py"
+
+
+rule probing:
+    input:
+        task=rules.task.output.manifest,
+        task_rows=lambda w: [
+            specs.task_rows_of(w.task, arm) for arm in specs.probed(w.arm)
+        ],
+        coder=lambda w: expand(rules.coder.output.manifest, arm=specs.probed(w.arm)),
+    output:
+        result="results/probing/{task}/{arm}.json",
+        page=report(
+            "results/probing/{task}/{arm}.md",
+            caption="../docs/report/probing.rst",
+            category="Controls",
+            subcategory="Probing",
+        ),
+        svg=report(
+            "results/probing/{task}/{arm}.svg",
+            caption="../docs/report/probing.rst",
+            category="Controls",
+            subcategory="Probing",
+        ),
+    log:
+        "logs/probing-{task}-{arm}.log",
+    benchmark:
+        "results/benchmarks/probing-{task}-{arm}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+    params:
+        spec=lambda w: specs.probing(w.arm),
+    message:
+        "Probes of {wildcards.arm} on {wildcards.task}, against its controls"
+    script:
+        "../workflow/scripts/probing.py"

@@ -46,7 +46,11 @@ rule registry:
     output:
         result="results/registry.json",
         table="results/registry.parquet",
-        page="results/registry.md",
+        page=report(
+            "results/registry.md",
+            caption="../docs/report/registry.rst",
+            category="Runs",
+        ),
     log:
         "logs/registry.log",
     benchmark:

@@ -11,8 +11,7 @@ rule steering:
         ),
         task_rows=lambda w: [
             specs.task_rows_of(
-                study.steering[w.steering].task,
-                study.steering[w.steering].arms[0],
+                study.steering[w.steering].task, study.steering[w.steering].arms[0]
             )
         ],
         coder=lambda w: expand(
@@ -20,7 +19,12 @@ rule steering:
         ),
     output:
         result="results/steering/{steering}.json",
-        page="results/steering/{steering}.md",
+        page=report(
+            "results/steering/{steering}.md",
+            caption="../docs/report/steering.rst",
+            category="Controls",
+            subcategory="Steering",
+        ),
         svg=report(
             "results/steering/{steering}.svg",
             caption="../docs/report/steering.rst",

@@ -42,14 +42,19 @@ def tiny_task(folder: Path, source: Path, **changes: Any) -> dict[str, Any]:
     return prepare_task(Source(f"path:{source}"), **{**PLAIN, **changes}, out=folder)
 
 
-def lively_subject(folder: Path, family: str = "llama") -> Path:
-    """A tiny subject whose rows differ from token to token; those of freshly drawn weights hardly do."""
-    model = tiny_model(family)
+def lively_model(family: str = "llama", **size: int) -> Any:
+    """A tiny model whose rows differ from token to token; those of freshly drawn weights hardly do."""
+    model = tiny_model(family, **size)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter *= 10
-    model.eval().save_pretrained(folder)
+    return model.eval().requires_grad_(False)
+
+
+def lively_subject(folder: Path, family: str = "llama") -> Path:
+    """The same as a subject's folder."""
+    lively_model(family).save_pretrained(folder)
     tiny_tokenizer(bos=True).save_pretrained(folder)
     return folder
 

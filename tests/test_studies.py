@@ -6,11 +6,16 @@ from checkout import ROOT, Checkout
 
 PUBLISHED = frozenset(
     "repro-001 repro-002 repro-003 repro-004 smoke-p70-sae smoke-p70-tc train-g2-sae train-g2-tc recon-g2-sae "
-    "ai-g2-sae ai-g2-tc ai-g2-7b-attempt ai-g2-sae-7b ai-g2-tc-7b ctrl-probe-real ctrl-steer ctrl-steer-v2 "
-    "circuit-g2-sae circuit-multilayer saebench-custom-sae-v1 saebench-custom-sae-v2".split()
+    "ai-g2-sae ai-g2-tc ai-g2-7b-attempt ai-g2-sae-7b ai-g2-tc-7b ctrl-probe-real ctrl-probe-random "
+    "ctrl-steer ctrl-steer-v2 circuit-g2-sae circuit-multilayer saebench-custom-sae-v1 saebench-custom-sae-v2".split()
 )
 STUDIES = {
-    "published": [["studies/gemma-2-2b"], ["studies/gemma-2-2b", "scorers/qwen2.5-7b"], ["studies/pythia-70m"]],
+    "published": [
+        ["studies/gemma-2-2b"],
+        ["studies/gemma-2-2b", "scorers/qwen2.5-7b"],
+        ["studies/gemma-2-2b", "controls/gemma-2-2b"],
+        ["studies/pythia-70m"],
+    ],
     "equivalent": [["studies/equivalents"]],
 }
 
@@ -21,7 +26,7 @@ def runs_of(name: str) -> dict[str, dict]:
 
 @pytest.mark.parametrize("which", STUDIES)
 def test_all_published_runs_are_there(which: str) -> None:
-    assert len(PUBLISHED) == 21
+    assert len(PUBLISHED) == 21 + 1  # ctrl-probe-random is named as another's pair, without figures
     assert {run for names in STUDIES[which] for name in names for run in runs_of(name)} == PUBLISHED
 
 

@@ -63,6 +63,25 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "run of no arm": (lambda c: c["runs"]["steering"].update(arms=["sea"]), "arms: 'sea' is not among sae"),
     "run replaced by none": (lambda c: c["runs"]["steering"].update(superseded_by="x"), "'x' is no run of this study"),
     "feature set of no arm": (lambda c: c["feature_sets"]["sports"].update(arms=["x"]), "feature_sets.sports: 'x'"),
+    "readout before the set": (
+        lambda c: c["feature_sets"]["sports"].update(readout="layers.1.mlp.in"),
+        r"feature_sets.sports.readout: 'layers.1.mlp.in' is not later than 'layers.1.mlp.out'",
+    ),
+    "readout beyond the model": (
+        lambda c: c["feature_sets"]["sports"].update(readout="layers.30.resid_post"),
+        r"'layers.30.resid_post': the model has layers.0 to layers.29",
+    ),
+    "feature set of two coders of one site": (
+        lambda c: c["feature_sets"]["sports"].update(arms=["sae", "transcoder"]),
+        "feature_sets.sports.arms sae, transcoder: two write one site",
+    ),
+    "feature set of two models": (
+        lambda c: (
+            c.update(controls={"noise": {"model": "weights"}}),
+            c["feature_sets"]["sports"].update(arms=["sae", "sae_noise"]),
+        ),
+        "feature_sets.sports: sae, sae_noise are not of one model",
+    ),
     "steering on no task": (lambda c: c["steering"]["topics"].update(task="x"), "steering.topics.task: 'x'"),
     "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
     "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),
@@ -206,8 +225,11 @@ def test_a_tasks_context_is_of_its_rows_alone() -> None:
 def test_each_arm_has_one_maker_and_no_smoke_run_of_what_is_not_trained() -> None:
     jump = {"jump": SAE | {"architecture": "jumprelu"}, "scope": SAE | FOREIGN}
     study = read_study(changed(lambda c: (c["coders"].update(jump), c.update(seeds=[1]))))
-    assert study.made_by("sae_lens") == ["jump", "smoke_jump"] and study.made_by("elsewhere") == ["scope"]
+    assert study.made_by("sae_lens") == ["jump", "smoke_jump", "jump_random"] and study.made_by("elsewhere") == [
+        "scope"
+    ]
     trained = ["sae", "transcoder", "sae_seed1", "transcoder_seed1", "smoke_sae", "smoke_transcoder"]
+    trained += ["sae_random", "transcoder_random"]
     assert sorted(study.made_by("sparsify")) == sorted(trained)
     made = Specs(study, ROOT)
     assert made.coder("jump") != made.coder("sae") | {"arm": made.coder("jump")["arm"]}  # another maker, another spec

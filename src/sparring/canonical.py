@@ -28,6 +28,11 @@ def rounded(value: Any) -> Any:
     return [rounded(entry) for entry in value] if isinstance(value, list) else value
 
 
+def significant(value: float) -> float:
+    """`value` to nine significant digits, for what is computed from a sum and not only shown."""
+    return float(f"{value:.9g}")
+
+
 def sha256_bytes(data: bytes) -> str:
     """Hexadecimal sha256 of `data`."""
     return hashlib.sha256(data).hexdigest()

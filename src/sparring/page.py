@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sparring.controls.page import controls_section
 from sparring.perlatent import ArmScores
 from sparring.verdict import sentence
 from sparring.words import interval, plain_interval, terms
@@ -55,6 +56,7 @@ def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Ex
         "## Instrument",
         _instrument(result),
         _scorer(result["instrument"]),
+        *_controls(result),
         "## Latents",
         _latents(result),
         *_examples(examples),
@@ -172,6 +174,10 @@ def _scorer(check: Mapping[str, Any]) -> str:
     said.append(f"Explanations that stand for several latents: {_by_arm(check['duplicate_explanations'])};")
     said.append(f"copied from the prompt: {_by_arm(check['copied_explanations'])}.")
     return " ".join(said)
+
+
+def _controls(result: Mapping[str, Any]) -> list[str]:
+    return ["## Against a randomised model", controls_section(result["controls"])] if "controls" in result else []
 
 
 def _latents(result: Mapping[str, Any]) -> str:

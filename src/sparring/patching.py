@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from sparring.coders.coder import Coder
 from sparring.errors import SparringError
@@ -43,17 +44,18 @@ class Ablation:
 
     @torch.no_grad()
     def edit(self) -> Callable[[Float[Tensor, "rows d"], Float[Tensor, "rows d"]], Float[Tensor, "rows d"]]:
-        """(rows of the read site, rows of the write site) -> what stands at the write site."""
+        """(rows of the read site, rows of the write site) -> what stands at the write site, without gradients."""
         decoder = self.coder.decoder
         out = ~self.kept.to(decoder.device)
         level = (self.means.latents.to(decoder) * out) @ decoder
         error = self.means.error.to(decoder)
 
+        @torch.no_grad()
         def edited(x: Float[Tensor, "rows d"], y: Float[Tensor, "rows d"]) -> Float[Tensor, "rows d"]:
             made = self.coder.reconstruct(x)
             gone = made.values * out[made.indices]
-            # The sum of k decoder rows a token, without a dense [rows, latents].
-            new = y - torch.einsum("nk,nkd->nd", gone, decoder[made.indices]) + level
+            # The sum of k decoder rows a token: neither [rows, latents] nor [rows, k, d] is ever held.
+            new = y - embedding_bag(made.indices, decoder, per_sample_weights=gone, mode="sum") + level
             return new if self.errors_stay else new - (y - made.x_hat) + error
 
         return edited

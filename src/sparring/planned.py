@@ -48,23 +48,9 @@ def planned_jobs(
 
     config: as `--config` gives it. Raises Snakemake's WorkflowError for a mistake in the study or an unknown target.
     """
-    from snakemake.api import SnakemakeApi
-    from snakemake.settings.enums import Quietness, RerunTrigger
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
+    from sparring.graph import graph  # opens Snakemake, which no job does but the report's
 
-    triggers = frozenset({RerunTrigger.INPUT, RerunTrigger.MTIME, RerunTrigger.PARAMS})
-    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
-        opened = api.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=list(configfiles), config=dict(config or {})),
-            workflow_settings=WorkflowSettings(),
-            snakefile=snakefile,
-        )
-        opened.dag(DAGSettings(targets={target}, rerun_triggers=triggers))
-        # The public API prints a plan but hands none out; Snakemake's version is pinned.
-        workflow = opened._workflow
-        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-        workflow._build_dag()
+    with graph({target}, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
         dag = workflow.dag
         return [
             PlannedJob(

@@ -55,11 +55,13 @@ def write_headtohead(
     plan: TestPlan,
     preregistration: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    controls: Mapping[str, Any] | None = None,
     out: Path,
 ) -> None:
     """Writes `result` (JSON), `page` (Markdown), `svg` and `png` into `out`; `rows` names the scored tokens.
 
     replicates: for each of the two arms, in their order, the names of its further coders among `arms`.
+    controls: the result of controls.compare, where there is one; it is told beside the verdict and decides nothing.
     """
     first, second = replicates
     inputs = {name: arm.inputs(rows) for name, arm in arms.items()}
@@ -71,6 +73,8 @@ def write_headtohead(
         preregistration=preregistration,
         provenance=provenance,
     )
+    if controls is not None:
+        result |= {"controls": dict(controls), "reasons": [*result["reasons"], *controls["sentences"]]}
     scores = {name: inputs[name].scored for name in (first, second)}
     examples = {name: pick_examples(table, arms[name].texts(), metric=plan.primary) for name, table in scores.items()}
     (out / "result").write_bytes(pretty_json(result))

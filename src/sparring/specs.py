@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from sparring.canonical import digest, sha256_file
 from sparring.errors import SparringError
 from sparring.registry.files import run_files
 from sparring.registry.plan import RunPlan
@@ -40,6 +41,17 @@ class Specs(CoderSpecs, AutointerpSpecs):
         """Probe one coder on one task, by sae_bench and by us."""
         return self._spec("saebench", arm=asdict(self.study.arm(arm)), plan=asdict(self.study.probing))
 
+    def probed(self, arm: str) -> list[str]:
+        """The arms that are probed together: one, then its twins by the study's controls."""
+        return [arm, *(twin for twin, (coder, _) in self.study.twins.of.items() if coder == arm)]
+
+    def probing(self, arm: str) -> dict[str, Any]:
+        """Probe one arm on one task, against its controls."""
+        arms = [asdict(self.study.arm(name)) for name in self.probed(arm)]
+        by = [self.study.control_of(name) for name in self.probed(arm)]
+        controls = [None if control is None else asdict(self.study.controls[control]) for control in by]
+        return self._spec("probing", arms=arms, controls=controls, plan=asdict(self.study.probing))
+
     def saebench_core(self, arm: str) -> dict[str, Any]:
         """Measure one coder by sae_bench's core."""
         study = self.study
@@ -48,9 +60,16 @@ class Specs(CoderSpecs, AutointerpSpecs):
         )
 
     def feature_sets(self, feature_set: str) -> dict[str, Any]:
-        """Hold one feature set against random ones."""
-        plan = self.study.feature_sets[feature_set]
-        return self._spec("feature_sets", plan=asdict(plan), probing=asdict(self.study.probing))
+        """Hold one feature set against random ones, and say how faithful it is."""
+        study = self.study
+        plan = study.feature_sets[feature_set]
+        return self._spec(
+            "feature_sets",
+            plan=asdict(plan),
+            probing=asdict(study.probing),
+            readout=study.readout(feature_set),
+            context=study.tasks[plan.task].context,
+        )
 
     def steering(self, steering: str) -> dict[str, Any]:
         """Steer along some coders' latents."""
@@ -67,18 +86,28 @@ class Specs(CoderSpecs, AutointerpSpecs):
     def study_run(self, run: str) -> dict[str, Any]:
         """Report one run."""
         study, plan = self.study, self._run(run)
-        files = [list(name) for name in run_files(plan, scores=self.scores)]
+        files = [list(name) for name in self._run_files(plan)]
         return self._spec(
             "study_run", run=run, study=study.name, plan=asdict(plan), files=files, test=asdict(study.test)
         )
 
     def run_files(self, run: str) -> list[str]:
         """The results that a run reads."""
-        return list(run_files(self._run(run), scores=self.scores).values())
+        return list(self._run_files(self._run(run)).values())
 
     def registry(self) -> dict[str, Any]:
         """Put all kept runs on one page."""
         return self._spec("registry")
+
+    def report(self) -> dict[str, Any]:
+        """Put every page and figure into one file."""
+        said = [self.root / "Snakefile", *self.root.glob("rules/*.smk"), *self.root.glob("docs/report/*.rst")]
+        files = {path.relative_to(self.root).as_posix(): sha256_file(path) for path in said}
+        return self._spec("report", study=asdict(self.study), said=digest(files))
+
+    def _run_files(self, plan: RunPlan) -> dict[tuple[str, str], str]:
+        activations = self.activations_of(plan.arms[0]) if plan.arms else ""
+        return run_files(plan, scores=self.scores, activations=activations)
 
     def _run(self, run: str) -> RunPlan:
         if run in self.study.runs:

@@ -86,6 +86,23 @@ class AutointerpSpecs(BaseSpecs):
             return "delphi"
         return models if self.study.llm is not None and getattr(self.study.llm, key) else ours
 
+    def controls(self) -> dict[str, Any]:
+        """Hold the compared arms against their twins."""
+        study = self.study
+        pairs = {
+            coder: {control: twin for twin, (of, control) in study.twins.of.items() if of == coder}
+            for coder in study.compare
+        }
+        no_twin = [f"{coder}_{control}" for coder in study.compare for control in study.controls]
+        return self._spec(
+            "controls",
+            arms=study.controlled,
+            pairs=pairs,
+            controls={name: asdict(plan) for name, plan in study.controls.items()},
+            refused={twin: study.twins.refused[twin] for twin in no_twin if twin in study.twins.refused},
+            plan=asdict(study.test),
+        )
+
     def headtohead(self) -> dict[str, Any]:
         """Compare two arms."""
         study = self.study

@@ -18,7 +18,7 @@ from sparring.coders.recipe import Arm, Recipe
 from sparring.controls.plan import ControlPlan
 from sparring.controls.twins import Twins, twins
 from sparring.errors import SparringError
-from sparring.feature_sets.plan import FeatureSetPlan
+from sparring.feature_sets.plan import FeatureSetPlan, readout_of
 from sparring.memory.plan import MemoryPlan
 from sparring.probing.plan import ProbingPlan, Task
 from sparring.recon_plan import ReconPlan
@@ -113,7 +113,7 @@ class Study:
         self._check_named("feature_sets", {name: (one.task, one.arms) for name, one in self.feature_sets.items()})
         self._check_named("steering", {name: (one.task, one.arms) for name, one in self.steering.items()})
         for name, steered in self.steering.items():
-            control = self.model_of(steered.arms[0])
+            control = self.model_of(steered.arms[0])  # all are of one model
             if control is not None and self.controls[control].model == "iid_embeddings":
                 raise SparringError(
                     f"steering.{name}.arms: {steered.arms[0]!r} is of a model whose embeddings are drawn by position, "
@@ -135,6 +135,8 @@ class Study:
                 raise SparringError(f"seeds: {name!r} was trained elsewhere and has no further seeds; set seeds to []")
             for site in (self.arm(name).read_site, self.arm(name).write_site):
                 check_site(site, config)
+        for name in self.feature_sets:
+            check_site(self.readout(name), config)
 
     def _check_named(self, key: str, named: Mapping[str, tuple[str, list[str]]]) -> None:
         for name, (task, arms) in named.items():
@@ -164,6 +166,14 @@ class Study:
             )
         return config
 
+    def readout(self, feature_set: str) -> str:
+        """The site where the faithfulness of a feature set is read off. SparringError where there is none."""
+        written = {arm: self.arm(arm).write_site for arm in self.arms}
+        try:
+            return readout_of(self.feature_sets[feature_set], written, n_layers(self._config()))
+        except SparringError as error:
+            raise SparringError(f"feature_sets.{feature_set}.{error}") from None
+
     @property
     def replicates(self) -> dict[str, list[str]]:
         """The names of the further coders of each compared arm, one for each of `seeds`."""
@@ -188,6 +198,11 @@ class Study:
     def twins(self) -> Twins:
         """The arms that the controls add, by name, and those that there cannot be."""
         return twins(self.coders, self.controls)
+
+    @property
+    def controlled(self) -> list[str]:
+        """The two arms of the comparison, and their twins."""
+        return [*self.compare, *(twin for twin, (coder, _) in self.twins.of.items() if coder in self.compare)]
 
     def control_of(self, arm: str) -> str | None:
         """The control that the arm called `arm` is a twin by, if it is one. SparringError for one that cannot be."""

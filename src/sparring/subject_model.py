@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from sparring.controls.iid_embeddings import draw_embeddings
+from sparring.controls.planted import plant
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.sites import Site, check_site
@@ -28,7 +29,7 @@ def load_subject(folder: Path) -> Any:
     """The model of a subject folder in float32 and evaluation mode, on the GPU if there is one.
 
     Never half precision: residual streams overflow float16, and bfloat16 is slower than float32 on most CPUs.
-    A folder of the control iid_embeddings is embedded as it says (sparring.controls.iid_embeddings).
+    What a control wrote into the folder is done: embeddings drawn anew, or a concept planted (sparring.controls).
     Raises SparringError if the folder's weights are not exactly those that its config.json calls for.
     """
     model, info = AutoModelForCausalLM.from_pretrained(
@@ -41,6 +42,7 @@ def load_subject(folder: Path) -> Any:
             )
     model = model.to(device()).eval().requires_grad_(False)
     draw_embeddings(model, folder)
+    plant(model, folder)
     return model
 
 

@@ -39,6 +39,7 @@ def compute(job: Job) -> Mapping[str, Any]:
             noted=job.first_seen("registration"),
             scored=min(job.first_seen(f"scores.{index}") for index in range(len(arms))),
         ),
+        controls=json.loads(job.file("controls").read_bytes()) if "controls" in job.contents() else None,
         provenance={"spec": dict(job.spec), "inputs": job.contents()},
         out=job.out,
     )

@@ -6,6 +6,7 @@ decoder; so it does here. A (skip) transcoder's decoder would start at zero, and
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ def with_frozen_decoder(config: TrainConfig) -> TrainConfig:
 
 
 @torch.no_grad()
-def freeze_decoder(coder: SparseCoder, optimizers: Sequence[torch.optim.Optimizer], *, seed: int) -> None:
+def freeze_decoder(coder: SparseCoder, optimizers: Sequence[Any], *, seed: int) -> None:
     """Put random unit rows into the decoder of a coder about to be trained, and take it from the `optimizers`."""
     assert coder.W_dec is not None
     rows = random_unit_rows(*coder.W_dec.shape, seed=seed).to(coder.W_dec)

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sparring.canonical import pretty_json
+from sparring.canonical import pretty_json, significant
 from sparring.errors import SparringError
 
 IID = "iid_embeddings.json"
@@ -93,4 +93,4 @@ def _moments(embedding: nn.Embedding) -> tuple[float, float]:
         values = embedding(ids[None]).double()
         total, square = total + float(values.sum()), square + float(values.square().sum())
     mean = total / weight.numel()
-    return mean, (square / weight.numel() - mean**2) ** 0.5
+    return significant(mean), significant((square / weight.numel() - mean**2) ** 0.5)

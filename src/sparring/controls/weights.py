@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sparring.canonical import digest, pretty_json
+from sparring.canonical import digest, pretty_json, significant
 from sparring.sources.folder import copy_tokenizer, read_config
 from sparring.sources.subject import model_meta, save_model
 from sparring.subject_model import load_subject
@@ -78,6 +78,9 @@ def token_embeddings(model: Any) -> set[str]:
 
 
 def _moments(values: Tensor) -> tuple[float, float]:
-    """(mean, standard deviation) over all entries, in float64; of the entries there are, not an estimate from them."""
+    """(mean, standard deviation) over all entries, of the entries there are, not an estimate from them.
+
+    In float64, nine digits: the last ones of a sum depend on the number of cores, and the draw must not.
+    """
     wide = values.double()
-    return float(wide.mean()), float(wide.std(correction=0))
+    return significant(float(wide.mean())), significant(float(wide.std(correction=0)))

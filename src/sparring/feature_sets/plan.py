@@ -1,5 +1,6 @@
 """Which latents make a feature set, and what it is held against. Light: a study is read at each parse."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Annotated
 
@@ -7,6 +8,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from sparring.errors import SparringError
+from sparring.sites import PLACES, parse_site
+
+_FURTHER = 4  # blocks between the deepest coder and the readout, where no arm of the study lies deeper
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -22,6 +26,12 @@ class FeatureSetPlan:
     """Latents of each coder."""
     random_sets: Annotated[int, Field(ge=1)] = 100
     """Random sets, matched on firing rate latent by latent."""
+    readout: str | None = None
+    """The site whose probe a set has to be faithful to; None: see `readout_of`."""
+    faithful_texts: Annotated[int, Field(ge=4)] = 48
+    """At most so many test texts, half of them of the class, are run under ablations."""
+    random_faithful: Annotated[int, Field(ge=1)] = 5
+    """Of the random sets, so many are run under ablations."""
     resamples: Annotated[int, Field(ge=1)] = 10_000
     seed: int = 0
 
@@ -30,3 +40,31 @@ class FeatureSetPlan:
             raise SparringError(f"feature_sets: arms {self.arms}; name each coder once")
         if not self.sizes or len(set(self.sizes)) < len(self.sizes):
             raise SparringError(f"feature_sets: sizes {self.sizes}; name at least one, each once")
+        if self.random_faithful > self.random_sets:
+            raise SparringError(
+                f"feature_sets: random_faithful {self.random_faithful} of {self.random_sets} random_sets; lower it"
+            )
+
+
+def depth(site: str) -> tuple[int, int]:
+    """The place of a site in the order in which the model comes to them."""
+    parsed = parse_site(site)
+    return parsed.layer, PLACES.index(parsed.place)
+
+
+def readout_of(plan: FeatureSetPlan, written: Mapping[str, str], layers: int) -> str:
+    """The site where faithfulness is read off: the plan's own; else where the deepest arm of the study writes, if that
+    is later than the set; else what leaves the fourth block after it, or the last. written: {arm: its write site}.
+
+    Raises SparringError for a plan whose coders write one site, or a readout that is not later than all of them.
+    """
+    mine: Collection[str] = [written[arm] for arm in plan.arms]
+    if len(set(mine)) < len(mine):
+        raise SparringError(f"arms {', '.join(plan.arms)}: two write one site; a set takes one coder for a site")
+    end = max(mine, key=depth)
+    deepest = max(written.values(), key=depth)
+    last = min(depth(end)[0] + _FURTHER, layers - 1)
+    site = plan.readout or (deepest if depth(deepest) > depth(end) else f"layers.{last}.resid_post")
+    if depth(site) <= depth(end):
+        raise SparringError(f"readout: {site!r} is not later than {end!r}, which the set writes; name a later site")
+    return site

@@ -1,57 +1,87 @@
 """Sets of latents: the strongest of each coder for one class, and random ones that fire as often.
 
-A set is judged by a fresh probe on it alone. Its random twins hold, for each latent of it, another of the same coder
-with about the same firing rate: what is left is the choice itself, not that frequent latents tell more.
+A random twin of a set holds, for each latent of it, another of the same coder with about the same firing rate: what is
+left is the choice itself, not that frequent latents tell more. Firing rate: the share of training texts in which a
+latent fires at all.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, cat
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from sparring.errors import SparringError
+from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.probing.contrasts import Contrast
-from sparring.probing.probe import right, strongest
+from sparring.probing.probe import strongest
 
 _NEAREST = 20  # of which one is drawn
 
-Latents = Float[Tensor, "text latent"]
-Answers = Bool[np.ndarray, " test"]
+# Widths and sizes differ from coder to coder, so that these axes have no name.
+Latents = Float[Tensor, "text _"]
+Rates = Float[np.ndarray, "_"]
+Columns = list[Int[np.ndarray, "_"]]
+"""Latents of each coder."""
 
 
-def strongest_set(coders: Sequence[Latents], contrast: Contrast, size: int) -> list[Int[np.ndarray, " size"]]:
-    """The `size` latents of each coder with the largest difference of class means on the training texts."""
-    return [strongest(latents[contrast.train.texts], contrast.train.positive, size) for latents in coders]
+class Drawn(NamedTuple):
+    """The sets of a plan. orders: every latent of each coder, strongest first; rates: of each; twins: {size: sets}."""
+
+    orders: Columns
+    rates: list[Rates]
+    twins: dict[int, list[Columns]]
+
+    def of(self, size: int) -> Columns:
+        """The `size` strongest latents of each coder, or all that it has."""
+        return [order[:size] for order in self.orders]
+
+    def dead(self, size: int) -> int:
+        """How many of them fire in no training text."""
+        return sum(int((rate[mine] == 0).sum()) for rate, mine in zip(self.rates, self.of(size), strict=True))
+
+    def mismatch(self, size: int) -> float:
+        """Mean |difference| of firing rate between the sets' latents and their twins', over latents and sets."""
+        apart = [
+            np.abs(rate[mine] - rate[other])
+            for twin in self.twins[size]
+            for rate, mine, other in zip(self.rates, self.of(size), twin, strict=True)
+        ]
+        return float(np.concatenate(apart).mean())
 
 
-def matched_sets(
-    coders: Sequence[Latents], chosen: Sequence[Int[np.ndarray, " size"]], contrast: Contrast, rng: np.random.Generator
-) -> list[Int[np.ndarray, " size"]]:
-    """One random set: for each chosen latent one of the 20 others nearest to it in firing rate, each at most once.
+def draw_sets(coders: Sequence[Latents], contrast: Contrast, plan: FeatureSetPlan) -> Drawn:
+    """The sets by the largest |difference of class means| on the training texts, and `plan.random_sets` twins of each.
 
-    Firing rate: the share of training texts in which the latent fires at all. SparringError where a coder has too few.
+    Raises SparringError for a size that a coder has too few latents for.
     """
+    train, positive = contrast.train
+    rates = [(latents[train] > 0).double().mean(dim=0).numpy() for latents in coders]
+    fewest = min(len(rate) for rate in rates)
+    if 2 * max(plan.sizes) > fewest:
+        raise SparringError(
+            f"feature_sets.sizes: {max(plan.sizes)} of {fewest} latents leave too few for a random set; lower it"
+        )
+    orders = [strongest(latents[train], positive, latents.shape[1]) for latents in coders]
+    drawn = Drawn(orders, rates, {})
+    for size in plan.sizes:
+        rng = np.random.default_rng([plan.seed, size])
+        drawn.twins[size] = [twin_set(rates, drawn.of(size), rng) for _ in range(plan.random_sets)]
+    return drawn
+
+
+def twin_set(rates: Sequence[Rates], chosen: Columns, rng: np.random.Generator) -> Columns:
+    """For each chosen latent, in its place, one of the 20 others nearest to it in firing rate, each at most once."""
     found = []
-    for latents, mine in zip(coders, chosen, strict=True):
-        rate = (latents[contrast.train.texts] > 0).double().mean(dim=0).numpy()
+    for rate, mine in zip(rates, chosen, strict=True):
         free = np.ones(len(rate), dtype=bool)
         free[mine] = False
-        if free.sum() < len(mine):
-            raise SparringError(
-                f"feature_sets.sizes: {len(mine)} of {len(rate)} latents leave too few for a random set; lower it"
-            )
-        taken = []
-        for latent in rng.permutation(mine):
+        twin = np.empty(len(mine), dtype=np.int64)
+        for place in rng.permutation(len(mine)):
             there = np.flatnonzero(free)
-            near = there[np.argsort(np.abs(rate[there] - rate[latent]), kind="stable")[:_NEAREST]]
-            taken.append(int(rng.choice(near)))
-            free[taken[-1]] = False
-        found.append(np.array(taken))
+            near = there[np.argsort(np.abs(rate[there] - rate[mine[place]]), kind="stable")[:_NEAREST]]
+            twin[place] = rng.choice(near)
+            free[twin[place]] = False
+        found.append(twin)
     return found
-
-
-def answers(coders: Sequence[Latents], columns: Sequence[Int[np.ndarray, " size"]], contrast: Contrast) -> Answers:
-    """Whether a fresh probe on these latents is right about each test text."""
-    x = cat([latents[:, np.sort(some)] for latents, some in zip(coders, columns, strict=True)], dim=1)
-    return right(x[contrast.train.texts], contrast.train.positive, x[contrast.test.texts], contrast.test.positive)

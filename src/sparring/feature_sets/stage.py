@@ -1,4 +1,5 @@
-"""The feature-set stage: sets of several sizes, their random twins, the gap between them, the build-up by depth."""
+"""The feature-set stage: sets of several sizes, what they tell of a class, and how faithful the model stays to itself
+with them alone."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -6,74 +7,110 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from sparring.canonical import rounded
+from sparring.coders.coder import Coder
 from sparring.errors import SparringError
+from sparring.feature_sets.accuracy import compare_sets
+from sparring.feature_sets.doubts import doubts, notes
+from sparring.feature_sets.faithful import Ablated, faithfulness
+from sparring.feature_sets.means import token_means
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.sets import Latents, answers, matched_sets, strongest_set
-from sparring.probing.contrasts import Contrast, draw_contrasts
-from sparring.probing.labelled import read_task
+from sparring.feature_sets.readout import fit_readout
+from sparring.feature_sets.runs import Runs
+from sparring.feature_sets.sets import Latents, draw_sets
+from sparring.probing.contrasts import Contrast, Examples, draw_contrasts
+from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
-from sparring.progress import progress
-from sparring.stats.bootstrap import bootstrap_mean
+from sparring.probing.probe import mean_difference
+from sparring.probing.task_tokens import TaskTokens, task_tokens
+from sparring.sites import parse_site
+from sparring.subject_model import load_subject
+
+_LEAST = 2  # texts of the class, and others, in each split
 
 
 def feature_sets(
-    coders: Mapping[str, Path], task: Path, task_rows: Path, *, plan: FeatureSetPlan, probing: ProbingPlan
+    subject: Path,
+    coders: Mapping[str, Path],
+    task: Path,
+    task_rows: Path,
+    *,
+    plan: FeatureSetPlan,
+    probing: ProbingPlan,
+    readout: str,
+    context: int,
 ) -> dict[str, Any]:
-    """The result of one plan; `coders` are the folders of its arms. All accuracies are on the test texts.
+    """The result of one plan; `coders` are the folders of its arms. readout: of `readout_of`; context: the task's.
 
-    Raises SparringError for a class that the task does not have.
+    Raises SparringError for a class that the task does not have, or with fewer than two texts on a side.
     """
     texts = read_task(task)
-    if plan.label not in texts.classes:
-        raise SparringError(f"feature_sets.label: no class {plan.label!r}; the task has {', '.join(texts.classes)}")
-    contrast = draw_contrasts(texts, seed=probing.seed)[texts.classes.index(plan.label)]
+    contrast = contrast_of(texts, plan.label, seed=probing.seed)
     latents = {arm: mean_latents(coders[arm], task_rows, len(texts.texts)) for arm in plan.arms}
-    return compare_sets(latents, contrast, plan)
+    drawn = draw_sets(list(latents.values()), contrast, plan)
+    result = compare_sets(latents, contrast, drawn, plan) | {
+        "examples": {"train": len(contrast.train.texts), "test": len(contrast.test.texts)},
+        "varies": _varies(latents, contrast),
+        "plan": asdict(plan),
+    }
+    model = ablated_model(subject, coders, texts, task_rows, contrast, plan=plan, readout=readout, context=context)
+    result["faithfulness"] = {"site": readout} | faithfulness(model, drawn, plan)
+    return dict(rounded(result | {"doubts": doubts(result), "notes": notes(result)}))
 
 
-def compare_sets(latents: Mapping[str, Latents], contrast: Contrast, plan: FeatureSetPlan) -> dict[str, Any]:
-    """{"ceiling", "sizes": {size: {"set", "random", "gap", "share_of_ceiling", "build_up", "latents"}}, "plan"}.
-
-    ceiling: a probe on every latent of every coder. build_up: the sets of the first coder, the first two, and so on.
-    """
-    coders = [latents[arm] for arm in plan.arms]
-    ceiling = _accuracy(answers(coders, [np.arange(one.shape[1]) for one in coders], contrast), plan)
-    sizes = {}
-    with progress(len(plan.sizes) * plan.random_sets, desc="random feature sets", unit="set") as bar:
-        for size in plan.sizes:
-            chosen = strongest_set(coders, contrast, size)
-            mine = answers(coders, chosen, contrast)
-            rng = np.random.default_rng([plan.seed, size])
-            twins = np.zeros(len(mine))
-            each = []
-            for _ in range(plan.random_sets):
-                twin = answers(coders, matched_sets(coders, chosen, contrast, rng), contrast)
-                twins += twin / plan.random_sets
-                each.append(float(twin.mean()))
-                bar.update(1)
-            found = _accuracy(mine, plan)
-            sizes[str(size)] = {
-                "set": found,
-                "random": _accuracy(twins, plan) | {"sd_over_sets": float(np.std(each)), "sets": plan.random_sets},
-                "gap": _accuracy(mine - twins, plan),
-                "share_of_ceiling": found["value"] / ceiling["value"],
-                "build_up": {
-                    "+".join(plan.arms[: depth + 1]): _accuracy(
-                        answers(coders[: depth + 1], chosen[: depth + 1], contrast), plan
-                    )
-                    for depth in range(len(coders))
-                },
-                "latents": {arm: [int(one) for one in some] for arm, some in zip(plan.arms, chosen, strict=True)},
-            }
-    examples = {"train": len(contrast.train.texts), "test": len(contrast.test.texts)}
-    return dict(rounded({"ceiling": ceiling, "sizes": sizes, "examples": examples, "plan": asdict(plan)}))
+def contrast_of(texts: LabelledTexts, label: str, *, seed: int) -> Contrast:
+    """The class against the others. Raises SparringError for one that is not there or has too few texts."""
+    if label not in texts.classes:
+        raise SparringError(f"feature_sets.label: no class {label!r}; the task has {', '.join(texts.classes)}")
+    contrast = draw_contrasts(texts, seed=seed)[texts.classes.index(label)]
+    for split, (_, positive) in (("train", contrast.train), ("test", contrast.test)):
+        if min(int(positive.sum()), int((~positive).sum())) < _LEAST:
+            raise SparringError(
+                f"feature_sets.label: class {label!r} has {int(positive.sum())} {split} texts against "
+                f"{int((~positive).sum())} others; {_LEAST} of each are needed: raise the task's {split}"
+            )
+    return contrast
 
 
-def _accuracy(per_text: Float[np.ndarray, " text"] | np.ndarray, plan: FeatureSetPlan) -> dict[str, Any]:
-    """Mean over test texts with an interval over them."""
-    found = bootstrap_mean(per_text.astype(np.float64), resamples=plan.resamples, seed=plan.seed)
-    return {"value": found.estimate, "ci95": list(found.ci), "n": len(per_text)}
+def ablated_model(
+    subject: Path,
+    coders: Mapping[str, Path],
+    texts: LabelledTexts,
+    task_rows: Path,
+    contrast: Contrast,
+    *,
+    plan: FeatureSetPlan,
+    readout: str,
+    context: int,
+) -> Ablated:
+    """The subject on test texts of the contrast, with means and a readout from its training texts."""
+    model, made = load_subject(subject), [Coder.load(coders[arm]) for arm in plan.arms]
+    tokens = task_tokens(subject, texts.texts, context=context)
+    learnt = Runs(model, _some(tokens, contrast.train.texts), readout=readout).clean
+    block = min(parse_site(site).layer for one in made for site in (one.read_site, one.write_site))
+    tested = balanced(contrast.test, plan.faithful_texts)
+    return Ablated(
+        Runs(model, _some(tokens, tested.texts), readout=readout, block=block),
+        made,
+        [token_means(one, task_rows, contrast.train.texts) for one in made],
+        fit_readout(learnt, contrast.train.positive),
+        tested.positive,
+    )
+
+
+def balanced(examples: Examples, most: int) -> Examples:
+    """The first `most` of them, half of the class, half of the others, in their order."""
+    sides = [np.flatnonzero(examples.positive == side)[: most // 2] for side in (True, False)]
+    at = np.sort(np.concatenate(sides))
+    return Examples(examples.texts[at], examples.positive[at])
+
+
+def _some(tokens: TaskTokens, texts: np.ndarray) -> TaskTokens:
+    return TaskTokens(tokens.ids[texts], tokens.counted[texts])
+
+
+def _varies(latents: Mapping[str, Latents], contrast: Contrast) -> bool:
+    train, positive = contrast.train
+    return any(bool(mean_difference(one[train], positive).any()) for one in latents.values())

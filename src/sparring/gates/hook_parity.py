@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sparring.activation_cache import ActivationCache
 from sparring.coders.encoding import Encoder
+from sparring.controls.iid_embeddings import refuse_iid_embeddings
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.gates.references import Lens, from_hugging_face
@@ -55,6 +56,7 @@ def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, 
 
     Raises SparringError, naming site, reference and figures, for a check that fails, or a variant that passes it.
     """
+    refuse_iid_embeddings(subject, "hook parity with TransformerLens")
     encoder = Encoder.load(coder)
     sites = encoder.arm.sites
     some, stored = _sequences(tokens, activations, split, sites)

@@ -17,11 +17,9 @@ from torch import Tensor
 
 from sparring.activation_cache import ActivationCache
 from sparring.activations import capture
-from sparring.errors import SparringError
 from sparring.probing.labelled import read_task
+from sparring.probing.task_tokens import task_tokens
 from sparring.token_file import SPLITS
-from sparring.tokenizer import load_tokenizer, subject_config
-from sparring.tokens import Cutter, check_fit
 
 _SPLIT = "evaluation"  # the split that `capture` writes in document order
 
@@ -40,16 +38,8 @@ def capture_task(
 
     Raises SparringError for a text without a token that counts, and as `capture` does.
     """
-    check_fit(subject_config(subject), context)
-    tokenizer = load_tokenizer(subject)
-    cutter = Cutter(tokenizer, context)
     texts = read_task(task).texts
-    encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    pairs = [cutter.beginning(ids) for ids in encoded]
-    tokens, counted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    if not (some := counted.any(axis=1)).all():
-        text = texts[int(np.flatnonzero(~some)[0])]
-        raise SparringError(f"task: text {text!r:.60} has no token that counts (specials and position 0 do not)")
+    tokens, counted = task_tokens(subject, texts, context=context)
     split = np.full(len(texts), SPLITS.index(_SPLIT), np.uint8)
     columns = {"tokens": tokens, "counted": counted, "document": np.arange(len(texts), dtype=np.int32), "split": split}
     with tempfile.TemporaryDirectory(prefix=".tokens-", dir=out) as scratch:

@@ -16,18 +16,18 @@ _FILES: Mapping[Measure, Mapping[str, str]] = {
     "recon": {"recon": "results/recon/{arm}.json", "parity": "results/gates/hook_parity/{arm}.json"},
     "autointerp": {"draw": "results/draws/{arm}.json"},
     "saebench": {"saebench": "results/saebench/{about}/{arm}.json", "gate": "results/gates/encode_fidelity/{arm}.json"},
-    "probing": {"saebench": "results/saebench/{about}/{arm}.json"},
+    "probing": {"probing": "results/probing/{about}/{arm}.json"},
     "feature_sets": {"feature_sets": "results/feature_sets/{about}.json"},
     "steering": {"steering": "results/steering/{about}.json"},
     "memory": {"memory": "results/memory/{about}.json"},
     "headtohead": {"headtohead": "results/headtohead_autointerp.json"},
 }
-_ALWAYS = {"activations": "results/activations.json", "coder": "results/coders/{arm}.json"}
 
 
-def run_files(plan: RunPlan, *, scores: str) -> dict[tuple[str, str], str]:
-    """{(kind, arm): path} of what the run reads, in a fixed order; `scores` is where the study's scores lie ({arm})."""
-    kinds = dict(_ALWAYS) if plan.arms else {}
+def run_files(plan: RunPlan, *, scores: str, activations: str) -> dict[tuple[str, str], str]:
+    """{(kind, arm): path} of what the run reads, in a fixed order; `scores` is where the study's scores lie ({arm}),
+    `activations` where the rows of the run's first arm lie."""
+    kinds = {"activations": activations, "coder": "results/coders/{arm}.json"} if plan.arms else {}
     for measure in plan.measures:
         kinds |= _FILES[measure]
     if "autointerp" in plan.measures:

@@ -29,24 +29,38 @@ def saebench(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
 
 
 def probing(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """A linear probe on all latents, on all coordinates, on a bag of words."""
-    found = json.loads(inputs.file("saebench", arm).read_bytes())
+    """A linear probe on all latents, on all coordinates, on a bag of words; and on all latents of each control."""
+    found = json.loads(inputs.file("probing", arm).read_bytes())
     names = {"accuracy": "sae_all", "residual": "residual_all", "bag_of_words": "bag_of_words"}
-    ours, n = found["ours"], found["examples"]["test"]
-    return Found({name: figure(ours[of]["macro"], ours[of]["ci95"], n) for name, of in names.items()})
+    measures, n = found["measures"], found["texts_a_class"]["test"] * len(found["classes"])
+    figures = {name: figure(measures[of]["macro"], measures[of]["ci95"], n) for name, of in names.items()}
+    for control, of in found["controls"].items():
+        pair, accuracy = of["pairs"]["sae_all"], of["measures"]["sae_all"]
+        figures[f"{control}_accuracy"] = figure(accuracy["macro"], accuracy["ci95"], n)
+        figures[f"{control}_difference"] = figure(pair["difference"], pair["ci95"], n)
+        figures[f"{control}_mcnemar_p"] = figure(pair["p"], n=n)
+    return Found(figures, found["doubts"])
 
 
 def feature_sets(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
-    """Each size of the set, its random twins, the gap between them, and the ceiling."""
+    """Each size of the set, its random twins, the gap between them, the ceiling, and the set's faithfulness."""
     found = json.loads(inputs.file("feature_sets").read_bytes())
     figures: Figures = {"ceiling": figure(**found["ceiling"])}
+    faithful = found["faithfulness"]
     for size, of in found["sizes"].items():
         figures[f"top{size}"] = figure(**of["set"])
         figures[f"random{size}"] = figure(of["random"]["value"], of["random"]["ci95"], of["random"]["n"])
         figures[f"gap{size}"] = figure(**of["gap"])
         if len(of["build_up"]) > 1:
             figures |= {f"build_up{size}_{names}": figure(**one) for names, one in of["build_up"].items()}
-    return Found(figures)
+        for switch in ("errors_stay", "errors_ablated"):
+            shares = faithful[switch]["sizes"][size]
+            for name in ("faithfulness", "completeness"):
+                figures[f"{name}{size}_{switch}"] = figure(**shares[name])
+            twins = shares["random"]
+            figures[f"random_faithfulness{size}_{switch}"] = figure(twins["value"], twins["ci95"], twins["n"])
+    figures["readout_accuracy"] = figure(**faithful["accuracy"])
+    return Found(figures, found["doubts"])
 
 
 def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:

@@ -19,6 +19,7 @@ from torch import Tensor
 from sparring.canonical import rounded
 from sparring.coders.recipe import Arm
 from sparring.coders.sae_lens_adapter import load_sae_lens
+from sparring.controls.iid_embeddings import refuse_iid_embeddings
 from sparring.device import device
 from sparring.errors import SparringError
 from sparring.gates.references import boot_bridge
@@ -62,6 +63,7 @@ def core(arm: Arm, adapter: Path, subject: Path, tokens: Path, *, split: str, pl
 
     Raises SparringError where L0 is not ours on the same tokens, which is defined alike.
     """
+    refuse_iid_embeddings(subject, f"saebench core of {arm.name}")
     data, coder, model = read_tokens(tokens), load_sae_lens(adapter), load_subject(subject)
     own = np.sort(np.random.default_rng(plan.seed).permutation(data.of(split))[: plan.sequences])
     sequences = torch.from_numpy(data.tokens[own]).to(device(), torch.long)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from sparring.stats.bootstrap import Interval, blocks, percentile_interval
 
+_EXACT = 1e-12  # sums of the same shares in another order differ by less
+
 
 class Answers(NamedTuple):
     """One class: the text of each example, and whether it was answered right."""
@@ -48,3 +50,25 @@ def macro_interval(
             each = [times[:, at] @ gain / times[:, at].sum(axis=1) for at, gain in zip(columns, gains, strict=True)]
         distribution[start:stop] = np.mean(each, axis=0)
     return percentile_interval(distribution[np.isfinite(distribution)], level)
+
+
+def macro_flips(
+    classes: Sequence[Answers], others: Sequence[Answers], *, resamples: int = 10_000, seed: int = 0
+) -> float:
+    """Two-sided p of no difference of the macro accuracies: all answers of a text change sides together, at random.
+
+    With one class it is McNemar's test, drawn instead of counted. At least 1 / (resamples + 1), 1 where they agree.
+    """
+    names, column = np.unique(np.concatenate([answers.texts for answers in classes]), return_inverse=True)
+    gains = np.concatenate(
+        [(one.right * 1.0 - other.right) / len(one.right) for one, other in zip(classes, others, strict=True)]
+    )
+    each = np.bincount(column, weights=gains, minlength=names.size)
+    each = each[np.abs(each) > _EXACT]
+    if not each.size:
+        return 1.0
+    rng = np.random.default_rng(seed)
+    found = np.empty(resamples)
+    for start, stop in blocks(resamples, each.size):
+        found[start:stop] = rng.choice([-1.0, 1.0], (stop - start, each.size)) @ each
+    return float((1 + (np.abs(found) >= abs(each.sum()) - _EXACT).sum()) / (resamples + 1))

@@ -1,0 +1,295 @@
+"""Is a concept found that is known to be there, and is none claimed where it is not? By every control of a study.
+
+    snakemake results/reconstruction.json results/task_rows/bbc.json --configfile config/studies/controls.yaml
+    python benchmarks/planted_truth.py docs/benchmarks/planted_truth.md docs/figures/planted_truth.svg
+
+On the finished study in the working directory. A direction, what tells BBC's sports from its other topics in the
+residual stream after block 8, is added there in half of all sequences of the news and in half of the BBC's texts on
+other topics, chosen by a hash: the class "planted". Coders are trained on those activations; the same texts with the
+same labels go through the model without the direction, with the study's own coders. Then both go through probing,
+feature sets and edges, and the model as it is is steered along the latent that each finds for the class.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import torch
+import yaml
+from sparring.edges.plan import EdgesPlan
+from sparring.edges.stage import edges
+from sparring.probing.stage import probing
+from sparring.probing.task_tokens import task_tokens
+from sparring.probing.vectors import ArmFiles
+from sparring.steering.concept import concept
+from sparring.steering.residual import residual_units
+from sparring.steering.written import Writer
+
+from sparring.activations import capture
+from sparring.coders.coder import Coder
+from sparring.coders.recipe import Arm
+from sparring.coders.training import train_coder
+from sparring.controls.planted import is_planted, write_planted
+from sparring.feature_sets.plan import FeatureSetPlan
+from sparring.feature_sets.stage import feature_sets
+from sparring.manifest import read_manifest
+from sparring.probing.contrasts import Contrast, draw_contrasts
+from sparring.probing.labelled import read_task, write_task
+from sparring.probing.means import mean_latents, mean_rows
+from sparring.probing.plan import ProbingPlan
+from sparring.probing.probe import mean_difference
+from sparring.probing.task_rows import capture_task
+from sparring.steering.directions import directions
+from sparring.steering.judge import Judges
+from sparring.steering.plan import SteeringPlan
+from sparring.steering.stage import try_prompt
+from sparring.store import open_store
+from sparring.study import Study, read_study
+from sparring.subject_model import load_subject
+from sparring.tokenizer import load_tokenizer
+
+STUDY = Path("config/studies/controls.yaml")
+NEAR, FAR, READOUT = "resid_8", "resid_12", "layers.16.resid_post"
+CLASS, STRENGTH = "planted", 0.5  # in units of the residual stream's RMS norm
+CONTEXT, LEAST = 64, 16  # tokens; a text whose half is decided by fewer is left out
+WAYS = ("latent", "difference_of_means", "random")
+Found = dict[str, Any]
+
+
+def folder(scratch: Path, name: str) -> Path:
+    """The files of an artifact of the study."""
+    manifest = read_manifest(Path(f"results/{name}.json"))
+    assert manifest is not None, f"results/{name}.json is no manifest: make the study first"
+    return manifest.link_into(open_store(), scratch / "study" / name.replace("/", "-"))
+
+
+def direction(scratch: Path, contrast: Contrast) -> torch.Tensor:
+    """What is planted, unit length: the difference of class means of rows after the block of NEAR."""
+    site = Coder.load(folder(scratch, f"coders/{NEAR}")).write_site
+    gap = mean_difference(
+        mean_rows(site, folder(scratch, "task_rows/bbc"))[contrast.train.texts], contrast.train.positive
+    )
+    return gap / gap.norm()
+
+
+def relabelled(scratch: Path, subject: Path, out: Path) -> None:
+    """The texts of BBC's other topics, of either class by the hash that plants, as many of each in each split."""
+    task = read_task(folder(scratch, "tasks/bbc"))
+    kept = [i for i, label in enumerate(task.labels) if label != "sports"]
+    ids = torch.from_numpy(task_tokens(subject, [task.texts[i] for i in kept], context=CONTEXT).ids)
+    rows: dict[str, list[tuple[str, str, str]]] = {}
+    for split in ("train", "test"):
+        sides: dict[bool, list[tuple[str, str, str]]] = {True: [], False: []}
+        for i, planted in zip(kept, is_planted(ids).tolist(), strict=True):
+            if bool(task.is_train[i]) == (split == "train"):
+                sides[planted].append((str(i), CLASS if planted else "plain", task.texts[i]))
+        least = min(map(len, sides.values()))
+        rows[split] = [*sides[True][:least], *sides[False][:least]]
+    out.mkdir()
+    write_task(out, rows)
+
+
+def measured(scratch: Path, subject: Path, coders: dict[str, Path], task: Path, plan: ProbingPlan) -> Found:
+    """Probing, feature sets and edges of two coders on the relabelled texts, run by `subject`."""
+    texts, rows = read_task(task), Path(tempfile.mkdtemp(dir=scratch))
+    arms = {name: Coder.load(path).arm for name, path in coders.items()}
+    sites = tuple(arm.write_site for arm in arms.values())
+    capture_task(subject, task, context=CONTEXT, sites=sites, dtype="float32", batch=16, out=rows)
+    contrast = draw_contrasts(texts, seed=plan.seed)[texts.classes.index(CLASS)]
+    sets = FeatureSetPlan("planted", CLASS, [NEAR], sizes=[1, 5, 20], readout=READOUT)
+    graph = EdgesPlan("planted", CLASS, [NEAR, FAR], readout=READOUT, nodes=15)
+    return {
+        "probing": probing(ArmFiles(arms[NEAR], coders[NEAR], rows), [], task, plan=plan),
+        "feature_sets": feature_sets(
+            subject, {NEAR: coders[NEAR]}, task, rows, plan=sets, probing=plan, readout=READOUT, context=CONTEXT
+        ),
+        "edges": edges(subject, coders, task, rows, plan=graph, probing=plan, context=CONTEXT),
+        "along": directions(
+            mean_latents(coders[NEAR], rows, len(texts.texts)),
+            mean_rows(sites[0], rows),
+            Coder.load(coders[NEAR]).decoder.cpu(),
+            contrast,
+            seed=0,
+        ),
+    }
+
+
+def steered(scratch: Path, found: dict[str, Found], site: str, plan: ProbingPlan, study: Study) -> None:
+    """Steer the model as it is along what each condition found; success is text about sports."""
+    task = read_task(folder(scratch, "tasks/bbc"))
+    sports = [one for one in draw_contrasts(task, seed=plan.seed) if one.label == "sports"]
+    judges = Judges(folder(scratch, "scorer"), task.texts, sports, layer=study.score.layer, batch=study.score.batch)
+    model, tokenizer = load_subject(folder(scratch, "subject")), load_tokenizer(folder(scratch, "subject"))
+    steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.25, 0.5, 0.75, 1.0])
+    train = [text for text, is_train in zip(task.texts, task.is_train, strict=True) if is_train]
+    unit = residual_units(model, tokenizer, train, [site])[site]["unit"]
+    writer = Writer(model, tokenizer, judges, steering, site=site)
+    prompts = {one: float(writer.unsteered(one, stream=0).holds["sports"].mean()) for one in steering.prompts}
+    prompt = min(prompts, key=lambda one: abs(prompts[one] - 0.5))
+    accuracy = judges.accuracy("sports", resamples=steering.resamples, seed=0)
+    for one in found.values():
+        tried, _ = try_prompt(writer, prompt, "sports", one["along"], site, unit)
+        one["steering"] = concept(writer.unsteered(prompt).tried("sports"), tried, accuracy, steering) | {
+            "prompt": prompt
+        }
+
+
+def planted_coders(scratch: Path, subject: Path, study: Study) -> dict[str, Path]:
+    """The study's two coders by its own recipe, on the activations of the planted model."""
+    arms = {name: study.arm(name) for name in (NEAR, FAR)}
+    kept, rows = study.activations, scratch / "activations"
+    rows.mkdir()
+    capture(
+        subject,
+        folder(scratch, "tokens"),
+        sites=tuple(arm.write_site for arm in arms.values()),
+        dtype=kept.dtype,
+        batch=kept.batch,
+        seed=kept.seed,
+        splits=("train",),
+        out=rows,
+    )
+    found = {}
+    for name, arm in arms.items():
+        found[name] = scratch / name
+        found[name].mkdir()
+        train_coder(
+            rows, arm=Arm(arm.name, arm.kind, arm.read_site, arm.write_site), recipe=study.recipe, out=found[name]
+        )
+    return found
+
+
+def draw(found: dict[str, Found], svg: Path) -> None:
+    """One row a condition: probing, feature sets, edges, steering."""
+    style = {"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 8}
+    with plt.rc_context(style):
+        figure, rows = plt.subplots(len(found), 4, figsize=(11, 5), layout="constrained", squeeze=False)
+        for row, (condition, one) in zip(rows, found.items(), strict=True):
+            measures = one["probing"]["measures"]
+            names = {"sae_top_1": "one latent", "sae_all": "all latents", "residual_all": "all coordinates",
+                     "bag_of_words": "bag of words"}  # fmt: skip
+            intervals(row[0], {said: (measures[name]["macro"], measures[name]["ci95"]) for name, said in names.items()})
+            sizes = one["feature_sets"]["sizes"]
+            intervals(
+                row[1],
+                {f"{which}, {size}": (of[key]["value"], of[key]["ci95"]) for size, of in sizes.items()
+                 for which, key in (("set", "set"), ("random", "random"))},
+            )  # fmt: skip
+            listed = one["edges"]["edges"]
+            for claimed, colour in ((False, "#BBBBBB"), (True, "#0072B2")):
+                some = [edge["effect"] for edge in listed if edge["found"] is claimed]
+                row[2].scatter([e["attribution"] for e in some], [e["exact"] for e in some], s=6, color=colour)
+            row[2].set_title(f"{one['edges']['found']} of {len(listed)} edges found", fontsize=8)
+            row[2].set_xlabel("effect by attribution")
+            row[2].set_ylabel("by ablation")
+            grid = one["steering"]["grid"]
+            for way in WAYS:
+                row[3].plot(
+                    [float(f) for f in grid[way]],
+                    [of["success"] for of in grid[way].values()],
+                    "o-",
+                    ms=3,
+                    label=way.replace("_", " "),
+                )
+            row[3].axhline(one["steering"]["baseline"]["success"], color="#888888", lw=0.8, ls="--")
+            row[3].set_ylim(-0.03, 1.03)
+            row[3].set_xlabel("factor, in RMS norms")
+            row[3].set_title("steered text about sports", fontsize=8)
+            row[0].set_ylabel(condition, fontsize=10)
+            row[0].set_title("probes", fontsize=8)
+            row[1].set_title("feature sets (latents)", fontsize=8)
+        rows[0][3].legend(frameon=False, fontsize=7)
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+def intervals(axes: Any, figures: dict[str, tuple[float, list[float]]]) -> None:
+    """Accuracies with their intervals, the first on top, and chance."""
+    for place, (value, (low, high)) in enumerate(figures.values()):
+        axes.plot([low, high], [-place, -place], color="#0072B2", lw=1.2)
+        axes.plot([value], [-place], "o", ms=4, color="#0072B2")
+    axes.axvline(0.5, color="#888888", lw=0.8, ls="--")
+    axes.set_xlim(0.3, 1.03)
+    axes.set_yticks([-place for place in range(len(figures))], list(figures))
+
+
+def table(found: dict[str, Found]) -> str:
+    """The figures, condition by condition."""
+    rows: dict[str, list[str]] = {}
+
+    def add(name: str, said: str) -> None:
+        rows.setdefault(name, []).append(said)
+
+    for one in found.values():
+        for name in ("sae_top_1", "sae_all", "residual_all", "bag_of_words"):
+            of = one["probing"]["measures"][name]
+            add(f"probing, {name}", figure(of["macro"], of["ci95"]))
+        for size, of in one["feature_sets"]["sizes"].items():
+            add(f"feature set of {size}: accuracy", figure(of["set"]["value"], of["set"]["ci95"]))
+            add(f"feature set of {size}: gap to random sets", figure(of["gap"]["value"], of["gap"]["ci95"]))
+        graph = one["edges"]
+        add("readout margin of the class", figure(graph["margin"]["value"], graph["margin"]["ci95"]))
+        add("edges found", f"{graph['found']} of {len(graph['edges'])}")
+        rank = graph["check"]["strength"]["attribution"]["all"]["spearman"]
+        add("attribution against ablation, Spearman", "" if rank is None else figure(rank["value"], rank["ci95"]))
+        add("cosine of the latent's decoder row with the direction", f"{one['cosine']:.3f}")
+        steering = one["steering"]
+        add("unsteered success", f"{steering['baseline']['success']:.2f}")
+        for name in ("latent - baseline", "random - baseline", "latent - random"):
+            of = steering["differences"].get(name)
+            add(f"steering, {name}", "no fluent factor" if of is None else figure(of["value"], of["ci95"]))
+        doubts = [*one["probing"]["doubts"], *one["feature_sets"]["doubts"], *graph["doubts"], *steering["degenerate"]]
+        add("said in the results", " ".join(doubts) or "nothing")
+    lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(each)} |" for name, each in rows.items())])
+
+
+def figure(value: float, ci95: list[float]) -> str:
+    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"
+
+
+def main(page: Path, svg: Path) -> int:
+    study = read_study(yaml.safe_load(STUDY.read_bytes()))
+    plan = ProbingPlan()
+    with tempfile.TemporaryDirectory() as made:
+        scratch = Path(made)
+        plain, task, planted = folder(scratch, "subject"), scratch / "task", scratch / "planted"
+        relabelled(scratch, plain, task)
+        bbc = read_task(folder(scratch, "tasks/bbc"))
+        contrast = next(one for one in draw_contrasts(bbc, seed=plan.seed) if one.label == "sports")
+        site = study.arm(NEAR).write_site
+        vector = direction(scratch, contrast)
+        train = [text for text, is_train in zip(bbc.texts, bbc.is_train, strict=True) if is_train]
+        unit = residual_units(load_subject(plain), load_tokenizer(plain), train, [site])[site]["unit"]
+        planted.mkdir()
+        write_planted(plain, site=site, vector=STRENGTH * unit * vector, out=planted)
+        found = {
+            "planted": measured(scratch, planted, planted_coders(scratch, planted, study), task, plan),
+            "absent": measured(
+                scratch, plain, {name: folder(scratch, f"coders/{name}") for name in (NEAR, FAR)}, task, plan
+            ),
+        }
+        for one in found.values():
+            one["cosine"] = float(one["along"]["latent"].vector @ vector)
+        steered(scratch, found, site, plan, study)
+    draw(found, svg)
+    texts = found["planted"]["probing"]["examples"]
+    said = (
+        "# Planted truth",
+        "```\n" + "\n".join(line.strip() for line in __doc__.splitlines()[2:4]) + "\n```",
+        __doc__.split("\n\n")[2].strip(),
+        f"Strength: {STRENGTH} RMS norms; {texts['train']} texts to train on, {texts['test']} to test.",
+        "![Planted and absent, by every control](../figures/planted_truth.svg)",
+        table(found),
+    )
+    page.write_text("\n\n".join(said) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
