@@ -116,9 +116,9 @@ def test_names_that_twins_take_are_refused() -> None:
         study(coders={"sae_random": SAE})
     with pytest.raises(SparringError, match="'sae_seed1' is the name of a further coder of seeds"):
         study({"seed1": {"model": "weights"}}, seeds=[1])
-    sports = DEFAULT["steering"]["sports"]
-    with pytest.raises(SparringError, match=r"steering.sports.arm: 'sae_iid'.*generates no text"):
-        study(steering={"sports": sports | {"arm": "sae_iid"}})
+    topics = DEFAULT["steering"]["topics"]
+    with pytest.raises(SparringError, match=r"steering.topics.arms: 'sae_iid'.*generates no text"):
+        study(steering={"topics": topics | {"arms": ["sae_iid"]}})
     both = DEFAULT["feature_sets"]["sports"] | {"arms": ["sae", "sae_random"]}
     with pytest.raises(SparringError, match=r"feature_sets.sports: sae, sae_random are not of one model"):
         study(feature_sets={"sports": both})
