@@ -23,12 +23,6 @@ import torch
 import yaml
 from sparring.edges.plan import EdgesPlan
 from sparring.edges.stage import edges
-from sparring.probing.stage import probing
-from sparring.probing.task_tokens import task_tokens
-from sparring.probing.vectors import ArmFiles
-from sparring.steering.concept import concept
-from sparring.steering.residual import residual_units
-from sparring.steering.written import Writer
 
 from sparring.activations import capture
 from sparring.coders.coder import Coder
@@ -43,11 +37,17 @@ from sparring.probing.labelled import read_task, write_task
 from sparring.probing.means import mean_latents, mean_rows
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import mean_difference
+from sparring.probing.stage import probing
 from sparring.probing.task_rows import capture_task
+from sparring.probing.task_tokens import task_tokens
+from sparring.probing.vectors import ArmFiles
+from sparring.steering.concept import concept
 from sparring.steering.directions import directions
 from sparring.steering.judge import Judges
 from sparring.steering.plan import SteeringPlan
+from sparring.steering.residual import residual_units
 from sparring.steering.stage import try_prompt
+from sparring.steering.written import Writer
 from sparring.store import open_store
 from sparring.study import Study, read_study
 from sparring.subject_model import load_subject

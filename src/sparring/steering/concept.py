@@ -9,7 +9,8 @@ from sparring.steering.halves import Tried, chosen, compared, figures
 from sparring.steering.plan import SteeringPlan
 from sparring.words import plain_interval
 
-CEILING, FLOOR = 0.8, 0.2  # of the unsteered success, beyond which steering has no room
+CEILING = 0.8  # of the unsteered success: no room above it
+FLOOR = 0.2  # of the success of every way and of the unsteered text: nothing to tell ways apart by
 BASELINE, LATENT = "baseline", "latent"
 # What is reported: the latent against each other way, and every way against the unsteered text.
 PAIRS = (
@@ -49,13 +50,22 @@ def concept(
         },
         "differences": {f"{a} - {b}": compared(held[a], held[b], plan) for a, b in pairs},
         "not_fluent": [way for way, factor in best.items() if factor is None],
-        "degenerate": degenerate(baseline, best, judge),
+        "degenerate": degenerate(baseline, grid, best, judge),
     }
 
 
-def degenerate(baseline: Tried, best: Mapping[str, str | None], judge: Mapping[str, Any]) -> list[str]:
-    """Why nothing can be decided, a sentence each; empty where something can."""
+def degenerate(
+    baseline: Tried,
+    grid: Mapping[str, Mapping[str, Tried]],
+    best: Mapping[str, str | None],
+    judge: Mapping[str, Any],
+) -> list[str]:
+    """Why nothing can be decided, a sentence each; empty where something can.
+
+    What steering reaches is looked up in the half that chose the factors: what is reported leaves no concept out.
+    """
     success, said = float(baseline.success.mean()), []
+    reached = max([grid[way][one].half(0).success.mean() for way, one in best.items() if one is not None], default=0.0)
     if judge["ci95"][0] <= 0.5:
         said.append(
             f"The judge cannot tell the class: accuracy {judge['accuracy']:.2f} {plain_interval(judge['ci95'])} on "
@@ -63,8 +73,11 @@ def degenerate(baseline: Tried, best: Mapping[str, str | None], judge: Mapping[s
         )
     if success >= CEILING:
         said.append(f"The unsteered text is of the class already in {success:.0%} of the samples: a ceiling.")
-    if success <= FLOOR:
-        said.append(f"The unsteered text is of the class in {success:.0%} of the samples: a floor.")
+    if max(success, reached) <= FLOOR:
+        said.append(
+            f"The unsteered text is of the class in {success:.0%} of the samples, and no way brings it above "
+            f"{FLOOR:.0%}: a floor."
+        )
     if best.get(LATENT) is None:
         said.append("Every factor of the latent breaks the fluency cap.")
     return said

@@ -16,6 +16,7 @@ def steering_page(result: Mapping[str, Any], *, name: str, figure: str) -> str:
         _verdict(result),
         f"![Success against fluency, and the concepts]({figure})",
         _headline(result["headline"]),
+        _by_arm(result["by_arm"]),
         "## Concepts",
         f"A concept is a class with a coder. Success is on the {plan['samples'] // 2} samples that chose no factor, at "
         f"the factor (in units of the residual stream's RMS norm) chosen on the other {plan['samples'] // 2} among "
@@ -72,6 +73,17 @@ def _headline(over: Mapping[str, Any] | None) -> str:
         factor, ratio = one["factor"]["value"], one["ppl_ratio"]["value"]
         lines.append(f"| {said(way)} | {_with(one['success'])} | {factor:.2f} | {ratio:.2f} |")
     return "\n".join(lines)
+
+
+def _by_arm(arms: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """The latents of each coder alone."""
+    rows = [["along", "difference of success", "mean", "95% interval", "by t", "n"]]
+    for arm, differences in arms.items():
+        for name, one in (differences or {}).items():
+            if name.startswith("latent") and one is not None:
+                t = "" if one["ci95_t"] is None else interval(one["ci95_t"])
+                rows.append([arm, said(name), f"{one['value']:+.3f}", interval(one["ci95"]), t, str(one["n"])])
+    return _table(rows) if len(rows) > 1 else ""
 
 
 def _with(one: Mapping[str, Any]) -> str:

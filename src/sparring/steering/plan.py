@@ -27,7 +27,7 @@ class SteeringPlan:
     """For each class the one whose unsteered success is nearest to 0.5 is taken; one alone is taken as it is."""
     instruction: str = "A text about {label}. "
     """What is put before the prompt when a prompt is the way of steering."""
-    factors: Annotated[list[float], Field(min_length=1)] = field(default_factory=lambda: [0.25, 0.5, 0.75, 1.0])
+    factors: Annotated[list[float], Field(min_length=1)] = field(default_factory=lambda: [0.1, 0.15, 0.2, 0.3])
     """In units of the residual stream's RMS norm where the direction is added."""
     samples: Annotated[int, Field(ge=4)] = 16
     """Generations of each prompt, direction and factor; one half chooses the factor, the other half is reported."""

@@ -73,7 +73,7 @@ def steer(
             prompt = min(prompts, key=lambda one: abs(prompts[one] - 0.5))
             for arm in plan.arms:
                 unit = units[sites[arm]]["unit"]
-                tried, shown = _tried(writer, prompt, label, along[arm][label], sites[arm], unit)
+                tried, shown = try_prompt(writer, prompt, label, along[arm][label], sites[arm], unit)
                 found = concept(writer.unsteered(prompt).tried(label), tried, accuracy[label], plan)
                 concepts.append(
                     {"label": label, "arm": arm, "site": sites[arm], "prompt": prompt}
@@ -87,6 +87,7 @@ def steer(
         rounded(
             {
                 "headline": over,
+                "by_arm": _by_arm(concepts, plan),
                 "degenerate": doubts(over, concepts),
                 "concepts": concepts,
                 "judge": accuracy,
@@ -96,6 +97,13 @@ def steer(
             }
         )
     )
+
+
+def _by_arm(concepts: Sequence[Mapping[str, Any]], plan: SteeringPlan) -> dict[str, Any]:
+    """The differences of each coder's concepts alone, where there are several coders."""
+    each = {arm: [one for one in concepts if one["arm"] == arm] for arm in plan.arms}
+    found = {arm: headline(some, list(some[0]["grid"]), plan) for arm, some in each.items()}
+    return {arm: None if over is None else over["differences"] for arm, over in found.items() if len(each) > 1}
 
 
 def _contrasts(texts: LabelledTexts, plan: SteeringPlan, seed: int) -> list[Contrast]:
@@ -126,7 +134,7 @@ def _scan(writer: Writer, labels: Sequence[str]) -> dict[str, dict[str, float]]:
     return {label: {prompt: float(one.holds[label].mean()) for prompt, one in written.items()} for label in labels}
 
 
-def _tried(
+def try_prompt(
     writer: Writer, prompt: str, label: str, along: Mapping[str, Direction], site: str, unit: float
 ) -> tuple[dict[str, dict[str, Tried]], dict[tuple[str, str], list[str]]]:
     """({way: {factor: what came of it}}, {(way, factor): texts})."""

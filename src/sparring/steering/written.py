@@ -31,7 +31,7 @@ class Written(NamedTuple):
 
 @dataclass
 class Writer:
-    """A model that is asked for text; what it wrote unsteered is kept, as many concepts ask for it."""
+    """A model that is asked for text. What it wrote is kept: concepts share unsteered text and differences of means."""
 
     model: Any
     tokenizer: Any
@@ -39,20 +39,26 @@ class Writer:
     plan: SteeringPlan
     site: str
     """Any that the model has: unsteered text has nothing added there."""
-    _unsteered: dict[tuple[str, str, int], Written] = field(default_factory=dict)
+    _kept: dict[tuple[Any, ...], Written] = field(default_factory=dict)
 
     def unsteered(self, prompt: str, *, before: str = "", stream: int = REPORT) -> Written:
         """What follows `before` and `prompt`; its perplexity is that after `prompt` alone."""
-        key = (before, prompt, stream)
-        if key not in self._unsteered:
-            none = torch.zeros(1, self.model.config.hidden_size)
-            self._unsteered[key] = self.steered(prompt, none, site=self.site, before=before, stream=stream)[0]
-        return self._unsteered[key]
+        none = torch.zeros(1, self.model.config.hidden_size)
+        return self.steered(prompt, none, site=self.site, before=before, stream=stream)[0]
 
     def steered(
         self, prompt: str, shifts: Float[Tensor, "direction d"], *, site: str, before: str = "", stream: int = REPORT
     ) -> list[Written]:
         """What follows with each of `shifts` added at `site`."""
+        keys = [(prompt, site, before, stream, shift.numpy().tobytes()) for shift in shifts]
+        if todo := {key: shift for key, shift in zip(keys, shifts, strict=True) if key not in self._kept}:
+            made = self._made(prompt, torch.stack(list(todo.values())), site, before, stream)
+            self._kept.update(zip(todo, made, strict=True))
+        return [self._kept[key] for key in keys]
+
+    def _made(
+        self, prompt: str, shifts: Float[Tensor, "direction d"], site: str, before: str, stream: int
+    ) -> list[Written]:
         plan = self.plan
         made = generate(
             self.model,
