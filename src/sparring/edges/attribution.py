@@ -26,7 +26,7 @@ from torch.autograd import grad
 from sparring.edges.layers import sources
 from sparring.edges.network import Clean, Network
 
-Gradients = Sequence[Float[Tensor, "row d"]]
+Gradients = Sequence[Float[Tensor, "row _"]]
 Pair = tuple[int, int]
 """(layer, later layer), of which the last is the readout."""
 
@@ -42,14 +42,13 @@ class Edges:
 def readout_gradients(network: Network, clean: Clean) -> Gradients:
     """dm / dy at the counted tokens of each layer's write site, through all that comes after."""
     writes = [layer.write for layer in network.layers]
-    first = clean.values[writes[0]].detach().requires_grad_()
+    first = clean.rows(writes[0]).requires_grad_()
     found = network.run(clean, put={writes[0]: first}, see=[*writes[1:], network.readout_site])
-    margins = network.read_margins(found, clean)
-    found_gradients = grad(margins.sum(), [first, *(found[site] for site in writes[1:])])
-    return [one[clean.counted] for one in found_gradients]
+    margins = network.margins(clean, found[network.readout_site])
+    return list(grad(margins.sum(), [first, *(found[site] for site in writes[1:])]))
 
 
-def node_effects(network: Network, clean: Clean, gradients: Gradients) -> list[Float[Tensor, "text node"]]:
+def node_effects(network: Network, clean: Clean, gradients: Gradients) -> list[Float[Tensor, "text _"]]:
     """What every node adds to the margin, by attribution; gradients: those of `readout_gradients`."""
     weights = node_weights(network, gradients)
     return [
@@ -58,17 +57,19 @@ def node_effects(network: Network, clean: Clean, gradients: Gradients) -> list[F
     ]
 
 
-def all_effects(network: Network, clean: Clean) -> list[Float[Tensor, "text latent"]]:
+def all_effects(network: Network, clean: Clean) -> list[Float[Tensor, "text _"]]:
     """What every latent of every layer adds to the margin, by attribution."""
     return [
-        clean.by_text((layer.dense(clean.values[layer.read][clean.counted]) - layer.mean) * (one @ layer.decoder.T))
+        clean.by_text((layer.dense(clean.rows(layer.read)) - layer.mean) * (one @ layer.decoder.T))
         for layer, one in zip(network.layers, readout_gradients(network, clean), strict=True)
     ]
 
 
 def attributed(network: Network, clean: Clean, gradients: Gradients, *, steps: int = 1) -> dict[Pair, Edges]:
-    """Every edge by attribution; with more than one step the gradients' mean on the straight way from the clean model to
-    all nodes at their means (integrated gradients at the midpoints of the steps, as Marks et al. 2024).
+    """Every edge by attribution.
+
+    With more than one step the gradients are averaged on the straight way from the clean model to all nodes at their
+    means (integrated gradients, Marks et al. 2024), at the midpoints of the steps.
 
     gradients: those of `readout_gradients`.
     """
@@ -83,7 +84,7 @@ def attributed(network: Network, clean: Clean, gradients: Gradients, *, steps: i
     }
 
 
-def node_weights(network: Network, gradients: Gradients) -> list[Float[Tensor, "row node"]]:
+def node_weights(network: Network, gradients: Gradients) -> list[Float[Tensor, "row _"]]:
     """dm / dz of each layer's nodes."""
     return [one @ layer.directions.T for layer, one in zip(network.layers, gradients, strict=True)]
 
@@ -91,10 +92,10 @@ def node_weights(network: Network, gradients: Gradients) -> list[Float[Tensor, "
 def _at(network: Network, clean: Clean, gradients: Gradients, place: float) -> dict[Pair, Edges]:
     layers, weights = network.layers, node_weights(network, gradients)
     above = [z - layer.node_means for layer, z in zip(layers, clean.latents, strict=True)]
-    leaves = []
-    for layer, more in zip(layers, above, strict=True):
-        rows = clean.values[layer.write][clean.counted] - place * more @ layer.directions
-        leaves.append(clean.with_rows(layer.write, rows).requires_grad_())
+    leaves = [
+        (clean.rows(layer.write) - place * more @ layer.directions).requires_grad_()
+        for layer, more in zip(layers, above, strict=True)
+    ]
     put = {layer.write: leaf for layer, leaf in zip(layers, leaves, strict=True)}
     found = network.run(clean, put=put, see=[*(layer.read for layer in layers[1:]), network.readout_site])
 
@@ -102,13 +103,13 @@ def _at(network: Network, clean: Clean, gradients: Gradients, place: float) -> d
         into = sources(layers, target)
         each = grad(figure, [leaves[source] for source in into], retain_graph=True, materialize_grads=True)
         return {
-            source: clean.by_text(above[source] * (one[clean.counted] @ layers[source].directions.T))
+            source: clean.by_text(above[source] * (one @ layers[source].directions.T))
             for source, one in zip(into, each, strict=True)
         }
 
     edges: dict[Pair, Edges] = {}
     for target, layer in enumerate(layers[1:], start=1):
-        z = layer.latents(found[layer.read][clean.counted])
+        z = layer.latents(found[layer.read])
         columns = [
             (added((z[:, v] * clean.share).sum(), target), added((z[:, v] * weights[target][:, v]).sum(), target))
             for v in range(z.shape[1])
@@ -118,6 +119,6 @@ def _at(network: Network, clean: Clean, gradients: Gradients, place: float) -> d
             edges[source, target] = Edges(
                 *(torch.stack([both[i][source] for both in columns], dim=2) if columns else empty for i in (0, 1))
             )
-    for source, one in added(network.read_margins(found, clean).sum(), len(layers)).items():
+    for source, one in added(network.margins(clean, found[network.readout_site]).sum(), len(layers)).items():
         edges[source, len(layers)] = Edges(one[:, :, None], one[:, :, None])
     return edges

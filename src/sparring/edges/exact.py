@@ -25,18 +25,18 @@ def ablated_edges(network: Network, clean: Clean, gradients: Gradients) -> dict[
     for source, layer in enumerate(layers):
         after = targets(layers, source)
         sites = [layers[target].read if target < len(layers) else network.readout_site for target in after]
-        held = {one.write: clean.values[one.write] for one in layers[source + 1 : after[-1]]}
+        held = {one.write: clean.rows(one.write) for one in layers[source + 1 : after[-1]]}
         each: dict[int, list[Edges]] = {target: [] for target in after}
-        rows, above = clean.values[layer.write][clean.counted], clean.latents[source] - layer.node_means
+        rows, above = clean.rows(layer.write), clean.latents[source] - layer.node_means
         for u in range(len(layer.nodes)):
-            new = clean.with_rows(layer.write, rows - above[:, u, None] * layer.directions[u])
+            new = rows - above[:, u, None] * layer.directions[u]
             seen = network.run(clean, put={layer.write: new, **held}, see=sites)
             for target, site in zip(after, sites, strict=True):
                 if target == len(layers):
-                    change = (clean.margins - network.read_margins(seen, clean))[:, None]
+                    change = (clean.margins - network.margins(clean, seen[site]))[:, None]
                     each[target].append(Edges(change[:, None], change[:, None]))
                     continue
-                lost = clean.latents[target] - layers[target].latents(seen[site][clean.counted])
+                lost = clean.latents[target] - layers[target].latents(seen[site])
                 strength = clean.by_text(lost * clean.share[:, None])
                 each[target].append(Edges(strength[:, None], clean.by_text(lost * weights[target])[:, None]))
         for target in after:

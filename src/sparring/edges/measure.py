@@ -1,27 +1,25 @@
 """From a model and coders to what each edge does in each text, in numbers alone."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sparring.edges.attribution import Edges, Pair, all_effects, attributed, node_effects, readout_gradients
 from sparring.edges.exact import ablated_edges
 from sparring.edges.layers import Layer
-from sparring.edges.network import Clean, Network, batches
+from sparring.edges.network import Network, batches
 from sparring.edges.texts import Drawn
+from sparring.feature_sets.readout import Readout, fit_readout
 from sparring.probing.pooling import pooled
-from sparring.probing.readout import Readout, fit_readout
 from sparring.probing.task_tokens import TaskTokens
 from sparring.progress import progress
 from sparring.subject_model import SiteReader
 
-_OFTEN, _SHOWN = 3, 4
 WAYS = ("attribution", "integrated", "exact")
 
 
@@ -87,8 +85,8 @@ def measure(network: Network, texts: TaskTokens, drawn: Drawn, *, steps: int) ->
     margins: list[Tensor] = []
     nodes: list[list[Tensor]] = [[] for _ in network.layers]
     edges: dict[str, dict[Pair, list[Edges]]] = {way: {} for way in WAYS if way != "integrated" or steps > 1}
-    seen: Counter[int] = Counter()
-    fired: list[list[Counter[int]]] = [[Counter() for _ in layer.nodes] for layer in network.layers]
+    ids: list[Tensor] = []
+    latents: list[list[Tensor]] = [[] for _ in network.layers]
     with progress(len(drawn.texts), desc="edges", unit="text") as bar:
         for clean in network.clean(some(texts, drawn)):
             gradients = readout_gradients(network, clean)
@@ -102,8 +100,9 @@ def measure(network: Network, texts: TaskTokens, drawn: Drawn, *, steps: int) ->
             margins.append(clean.margins)
             for each, added in zip(nodes, node_effects(network, clean, gradients), strict=True):
                 each.append(added)
-            seen.update(clean.ids[clean.counted].tolist())
-            _count(fired, clean)
+            ids.append(clean.ids[clean.counted])
+            for each, z in zip(latents, clean.latents, strict=True):
+                each.append(z)
             bar.update(len(clean.ids))
     return Measured(
         _numbers(margins),
@@ -115,23 +114,20 @@ def measure(network: Network, texts: TaskTokens, drawn: Drawn, *, steps: int) ->
             }
             for way, pairs in edges.items()
         },
-        [[_strongest(one, seen) for one in each] for each in fired],
+        [strongest_tokens(torch.cat(ids).cpu().numpy(), _numbers(each)) for each in latents],
     )
 
 
-def _count(fired: Sequence[Sequence[Counter[int]]], clean: Clean) -> None:
-    ids = clean.ids[clean.counted]
-    for counters, latents in zip(fired, clean.latents, strict=True):
-        for counter, z in zip(counters, latents.T, strict=True):
-            on = z > 0
-            for token, value in zip(ids[on].tolist(), z[on].tolist(), strict=True):
-                counter[token] += value
-
-
-def _strongest(activation: Counter[int], seen: Counter[int]) -> list[int]:
-    """The tokens seen at least _OFTEN times on which the mean activation is highest; if none was, by its sum."""
-    often = {token: value / seen[token] for token, value in activation.items() if seen[token] >= _OFTEN}
-    return sorted(often or activation, key=lambda token: (-(often or activation)[token], token))[:_SHOWN]
+def strongest_tokens(
+    ids: Int[np.ndarray, " row"], latents: Float[np.ndarray, "row node"], *, often: int = 3, number: int = 4
+) -> list[list[int]]:
+    """For each node the token ids, seen at least `often` times, with the highest mean activation above 0."""
+    known, place, times = np.unique(ids, return_inverse=True, return_counts=True)
+    total = np.zeros((len(known), latents.shape[1]))
+    np.add.at(total, place, latents)
+    mean = np.where(times[:, None] >= often, total / times[:, None], 0)
+    order = np.argsort(-mean, axis=0, kind="stable")[:number]
+    return [[int(known[i]) for i in order[:, node] if mean[i, node] > 0] for node in range(mean.shape[1])]
 
 
 def _numbers(parts: Sequence[Tensor]) -> np.ndarray:

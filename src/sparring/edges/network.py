@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sparring.device import device
 from sparring.edges.layers import Layer
+from sparring.feature_sets.readout import Readout
 from sparring.probing.pooling import pooled
-from sparring.probing.readout import Readout
 from sparring.probing.task_tokens import TaskTokens
 from sparring.resume import resumed
 from sparring.sites import depth, parse_site
@@ -22,6 +22,7 @@ from sparring.subject_model import SiteReader, site_module, visit_site
 _TEXTS = 16  # of a forward pass
 
 Values = Float[Tensor, "text position d"]
+Rows = Float[Tensor, "row d"]
 
 
 class _Stop(Exception):
@@ -35,7 +36,7 @@ class Clean:
     ids: Int[Tensor, "text position"]
     counted: Bool[Tensor, "text position"]
     values: Mapping[str, Values]
-    latents: Sequence[Float[Tensor, "row node"]]
+    latents: Sequence[Float[Tensor, "row _"]]
     """Of each layer; a row is a counted token, texts one after the other."""
     margins: Float[Tensor, " text"]
 
@@ -53,11 +54,9 @@ class Clean:
         """Sums over each text's rows."""
         return rows.new_zeros(len(self.counted), *rows.shape[1:]).index_add_(0, self.text, rows)
 
-    def with_rows(self, site: str, rows: Float[Tensor, "row d"]) -> Values:
-        """The values of `site` with other rows at the counted tokens."""
-        new = self.values[site].clone()
-        new[self.counted] = rows
-        return new
+    def rows(self, site: str) -> Rows:
+        """Of a site, at the counted tokens."""
+        return self.values[site][self.counted]
 
 
 @dataclass(frozen=True)
@@ -77,30 +76,37 @@ class Network:
         for ids, counted in batches(texts):
             found = reader.read(ids)
             latents = [layer.latents(found[layer.read][counted]) for layer in self.layers]
-            yield Clean(ids, counted, found, latents, self._margins(found[self.readout_site], counted))
+            margins = self._margins(pooled(found[self.readout_site], counted))
+            yield Clean(ids, counted, found, latents, margins)
 
-    def read_margins(self, found: Mapping[str, Values], clean: Clean) -> Float[Tensor, " text"]:
-        """How far on the class's side each text lies."""
-        return self._margins(found[self.readout_site], clean.counted)
+    def margins(self, clean: Clean, rows: Rows) -> Float[Tensor, " text"]:
+        """How far on the class's side each text lies by the rows of the readout's site."""
+        return self._margins(clean.by_text(rows * clean.share[:, None]))
 
-    def run(self, clean: Clean, *, put: Mapping[str, Values], see: Sequence[str]) -> dict[str, Values]:
-        """The values of the sites `see` where those of `put` take their sites' places; a site's own, before its place
-        is taken. Nothing runs before the first site of `put` or after the last of `see`. Keeps gradients.
+    def run(self, clean: Clean, *, put: Mapping[str, Rows], see: Sequence[str]) -> dict[str, Rows]:
+        """The rows of the sites `see` where those of `put` take their sites' places.
+
+        Of a site in both, the rows that came there. Nothing runs before the first site of `put` or after the last of
+        `see`. Gradients are kept.
         """
         first = min(put, key=depth)
         site = parse_site(first)
         if site.place == "resid_post":  # no need to run its block
-            block, entered = site.layer + 1, put[first]
+            block, entered = site.layer + 1, _with_rows(clean.values[first], clean.counted, put[first])
         else:
             block, entered = site.layer, clean.values[f"layers.{site.layer}.resid_pre"]
         found: dict[str, Tensor] = {}
 
         def visit(name: str, value: Tensor) -> Tensor | None:
             if name in see:
-                found[name] = value
+                found[name] = value[clean.counted]
                 if len(found) == len(see):
                     raise _Stop
-            return put.get(name)
+            rows = put.get(name, found.get(name))
+            # What was seen goes on as it was seen, so that gradients can be asked of it.
+            if rows is None or not (name in put or rows.requires_grad):
+                return None
+            return _with_rows(value, clean.counted, rows)
 
         with ExitStack() as stack:
             stack.enter_context(resumed(self.model, block, entered))
@@ -113,8 +119,15 @@ class Network:
                 return found
         raise ValueError(f"{set(see) - set(found)} was not reached behind {first}")
 
-    def _margins(self, values: Values, counted: Bool[Tensor, "text position"]) -> Float[Tensor, " text"]:
-        return self.readout.logits(pooled(values, counted))
+    def _margins(self, means: Float[Tensor, "text d"]) -> Float[Tensor, " text"]:
+        """As Readout.logits has it, with gradients."""
+        return means.double() @ self.readout.direction.to(means.device) - self.readout.middle
+
+
+def _with_rows(values: Values, counted: Bool[Tensor, "text position"], rows: Rows) -> Values:
+    new = values.clone()
+    new[counted] = rows
+    return new
 
 
 def batches(texts: TaskTokens) -> Iterator[tuple[Int[Tensor, "text position"], Bool[Tensor, "text position"]]]:

@@ -24,14 +24,14 @@ def render_edges(result: Result, *, figure: str) -> str:
         "Intervals: 95%, over edges. Ranks are taken within each pair of layers.",
         _check(result),
         "## The pruned graph, run for real",
-        f"Margin of the readout at {plan['readout']}, {plan['label']} minus the others, over {result['texts']['tried']} "
-        "texts on which no edge was ranked: 1 is the whole model, 0 all latents at their means. What latents do not "
-        f"write {'stays as in the clean model' if plan['errors'] == 'stay' else 'is at its mean as well'}. "
+        f"Margin of the readout at {plan['readout']}, {plan['label']} minus the others, over "
+        f"{result['texts']['tried']} texts on which no edge was ranked: 1 is the whole model, 0 all latents at "
+        f"their means. What latents do not write {'stays' if plan['errors'] == 'stay' else 'is at its mean as well'}. "
         f"{result['faithfulness']['passes']} forward passes.",
         _curve(result["faithfulness"]),
         "## Edges with the largest effect",
-        "What the first adds to the second, mean over texts (strength), and to the margin through it (effect); p: of the "
-        "largest |t| of all edges under permuted class labels.",
+        "What the first adds to the second, mean over texts (strength), and to the margin through it (effect); p: of "
+        "the largest |t| of all edges under permuted class labels.",
         _edges(result),
         "## Nodes",
         _layers(result),

@@ -62,21 +62,19 @@ class Pruned:
                     value = self._values(source, one.parents)[:, one.node]
                     above = value - layers[source].node_means[one.node]
                     rows = rows + above[:, None] * layers[source].directions[one.node]
-                put[layers[source].write] = self._clean.with_rows(layers[source].write, rows)
+                put[layers[source].write] = rows
             site = network.readout_site if target == len(layers) else layers[target].read
-            found = network.run(self._clean, put=put, see=[site])
+            found = network.run(self._clean, put=put, see=[site])[site]
             self.passes += 1
             self._known[target, parents] = (
-                network.read_margins(found, self._clean)
-                if target == len(layers)
-                else layers[target].latents(found[site][self._clean.counted])
+                network.margins(self._clean, found) if target == len(layers) else layers[target].latents(found)
             )
         return self._known[target, parents]
 
     @torch.no_grad()
     def _all_at_means(self, number: int, errors_stay: bool) -> Float[Tensor, "row d"]:
         layer, clean = self._network.layers[number], self._clean
-        rows = clean.values[layer.write][clean.counted]
+        rows = clean.rows(layer.write)
         if not errors_stay:
             return layer.mean_row.expand_as(rows)
-        return rows - (layer.dense(clean.values[layer.read][clean.counted]) - layer.mean) @ layer.decoder
+        return rows - (layer.dense(clean.rows(layer.read)) - layer.mean) @ layer.decoder

@@ -1,4 +1,4 @@
-"""The edges stage: nodes chosen on training texts, edges measured on test texts, the pruned graph tried on half of them."""
+"""The edges stage: nodes from training texts, edges on test texts, the pruned graph on half of them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -41,7 +41,7 @@ def edges(
 ) -> dict[str, Any]:
     """The result of one plan; `coders` are the folders of its arms. context: of the task.
 
-    Raises SparringError for a class that the task does not have, and for a coder whose latents write no fixed direction.
+    Raises SparringError for a class that the task does not have, and a coder whose latents write no fixed direction.
     """
     texts = read_task(task)
     if plan.label not in texts.classes:
