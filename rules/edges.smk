@@ -5,13 +5,15 @@
 
 rule edges:
     input:
-        subject=rules.subject.output.manifest,
+        subject=lambda w: specs.subject_of(study.edges[w.edges].arms[0]),
         task=lambda w: expand(
             rules.task.output.manifest, task=study.edges[w.edges].task
         ),
-        task_rows=lambda w: expand(
-            rules.task_rows.output.manifest, task=study.edges[w.edges].task
-        ),
+        task_rows=lambda w: [
+            specs.task_rows_of(
+                study.edges[w.edges].task, study.edges[w.edges].arms[0]
+            )
+        ],
         coder=lambda w: expand(
             rules.coder.output.manifest, arm=study.edges[w.edges].arms
         ),

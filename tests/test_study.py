@@ -85,7 +85,6 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "feature_sets.sports: sae, sae_noise are not of one model",
     ),
     "steering on no task": (lambda c: c["steering"]["topics"].update(task="x"), "steering.topics.task: 'x'"),
-    "steering on no task": (lambda c: c["steering"]["sports"].update(task="x"), "steering.sports.task: 'x'"),
     "edges between coders of one layer": (
         lambda c: c.update(edges={"x": EDGES}),
         r"edges.x.arms: transcoder reads layers.1.mlp.in, which is not behind layers.1.mlp.out, where sae writes",
