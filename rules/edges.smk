@@ -10,9 +10,7 @@ rule edges:
             rules.task.output.manifest, task=study.edges[w.edges].task
         ),
         task_rows=lambda w: [
-            specs.task_rows_of(
-                study.edges[w.edges].task, study.edges[w.edges].arms[0]
-            )
+            specs.task_rows_of(study.edges[w.edges].task, study.edges[w.edges].arms[0])
         ],
         coder=lambda w: expand(
             rules.coder.output.manifest, arm=study.edges[w.edges].arms

@@ -26,7 +26,7 @@ class EdgesPlan:
     """The site, behind the last coder, where the class is read off by a fixed linear readout."""
     nodes: Annotated[int, Field(ge=1)] = 20
     """Latents of each coder: those with the largest effect on the readout."""
-    texts: Annotated[int, Field(ge=8)] = 80
+    texts: Annotated[int, Field(ge=8)] = 48
     """Test texts that edges are measured on; one half ranks them, the other tries the pruned graph."""
     train_texts: Annotated[int, Field(ge=8)] = 200
     """Training texts that the readout is fitted on; nodes are chosen on the first `texts` of them."""
@@ -34,9 +34,9 @@ class EdgesPlan:
     """1: gradients of the model as it is; more: their mean on the way to all nodes at their means."""
     errors: Literal["stay", "mean"] = "stay"
     """What latents do not write, in the pruned graph: as in the clean model, or at its mean."""
-    sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [5, 10, 20, 40, 80, 160])
+    sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [10, 40, 160])
     """Edges kept in the pruned graph; all of them are tried besides."""
-    random_sets: Annotated[int, Field(ge=1)] = 3
+    random_sets: Annotated[int, Field(ge=1)] = 2
     """Random sets of as many edges between the same layers, for each size."""
     resamples: Annotated[int, Field(ge=1)] = 10_000
     """Of texts or edges for intervals, and relabellings of the texts for p."""
