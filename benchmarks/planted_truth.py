@@ -21,14 +21,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 import yaml
-from sparring.edges.plan import EdgesPlan
-from sparring.edges.stage import edges
 
 from sparring.activations import capture
 from sparring.coders.coder import Coder
 from sparring.coders.recipe import Arm
 from sparring.coders.training import train_coder
 from sparring.controls.planted import is_planted, write_planted
+from sparring.edges.plan import EdgesPlan
+from sparring.edges.stage import edges
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.stage import feature_sets
 from sparring.manifest import read_manifest
