@@ -194,9 +194,18 @@ def test_a_graph_of_all_latents_and_edges_is_the_model(name: str) -> None:
     arms, pairs = EVERY[name]
     net = network(lively_model(), [layer(arm, nodes=range(12), seed=n) for n, arm in enumerate(arms)])
     (clean,) = net.clean(texts())
-    pruned = Pruned(net, clean, errors_stay=True)
+    pruned = Pruned(net, clean, others_stay=False, errors_stay=True)
     assert torch.allclose(pruned.margins(edges_between(net, pairs)), clean.margins, atol=1e-9)
     assert pruned.passes == 3  # one a layer behind the first, and the readout
+    assert not torch.allclose(pruned.margins([]), clean.margins, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_all_edges_between_some_latents_are_the_model_where_the_others_stay(name: str) -> None:
+    arms, pairs = EVERY[name]
+    net, clean = made(arms)
+    pruned = Pruned(net, clean, others_stay=True, errors_stay=True)
+    assert torch.allclose(pruned.margins(edges_between(net, pairs)), clean.margins, atol=1e-9)
     assert not torch.allclose(pruned.margins([]), clean.margins, atol=1e-3)
 
 
@@ -214,12 +223,14 @@ def test_without_edges_all_latents_of_the_last_coder_are_at_their_means() -> Non
             rows = SiteReader(net.model, (net.readout_site,)).read(clean.ids)[net.readout_site]
         wanted = net.margins(clean, rows[clean.counted])
         held = replace(net, layers=[*net.layers[:2], replace(last, mean_row=level)])
-        assert torch.allclose(Pruned(held, clean, errors_stay=errors_stay).margins([]), wanted, atol=1e-9)
+        assert torch.allclose(
+            Pruned(held, clean, others_stay=False, errors_stay=errors_stay).margins([]), wanted, atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("errors_stay", [True, False])
-def test_a_pruned_graph_is_worked_out_node_by_node(name: str, errors_stay: bool) -> None:
+@pytest.mark.parametrize(("others_stay", "errors_stay"), [(True, True), (False, True), (True, False), (False, False)])
+def test_a_pruned_graph_is_worked_out_node_by_node(name: str, others_stay: bool, errors_stay: bool) -> None:
     """The slow twin: every node by a whole pass of its own, by recursion, nothing kept."""
     arms, pairs = EVERY[name]
     net, clean = made(arms)
@@ -236,7 +247,10 @@ def test_a_pruned_graph_is_worked_out_node_by_node(name: str, errors_stay: bool)
             one = net.layers[source]
             y = clean.rows(one.write)
             z = one.encoder.dense(clean.rows(one.read))
-            new = y - (z - one.mean) @ one.decoder if errors_stay else one.mean_row.expand_as(y)
+            rest = y - z @ one.decoder if errors_stay else one.mean_row - one.mean @ one.decoder
+            held = z.clone() if others_stay else one.mean.expand_as(z).clone()
+            held[:, one.nodes] = one.node_means
+            new = rest + held @ one.decoder
             for edge in kept:
                 if edge[0] == source and edge[2:] == (number, node):
                     new = new + (value(source, edge.u) - one.node_means[edge.u])[:, None] * one.directions[edge.u]
@@ -246,7 +260,7 @@ def test_a_pruned_graph_is_worked_out_node_by_node(name: str, errors_stay: bool)
         high = net.layers[number]
         return high.latents(full_pass(net, clean, put, high.read))[:, node]
 
-    pruned = Pruned(net, clean, errors_stay=errors_stay)
+    pruned = Pruned(net, clean, others_stay=others_stay, errors_stay=errors_stay)
     assert torch.allclose(pruned.margins(kept), value(3, 0), atol=1e-6)
     before = pruned.passes
     pruned.margins(list(reversed(kept)))

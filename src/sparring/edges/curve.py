@@ -52,7 +52,7 @@ def try_sizes(
     passes = 0
     with progress(len(sets) * len(texts.ids), desc="pruned graphs", unit="text") as bar:
         for clean in network.clean(texts):
-            pruned = Pruned(network, clean, errors_stay=plan.errors == "stay")
+            pruned = Pruned(network, clean, others_stay=plan.others == "stay", errors_stay=plan.errors == "stay")
             found[CLEAN].append(clean.margins)
             for name, edges in sets.items():
                 found[name].append(pruned.margins(edges))
@@ -99,6 +99,7 @@ def curve(tried: Tried, positive: Bool[np.ndarray, " text"], plan: EdgesPlan) ->
         "clean - empty": _figure(gap, len(positive)),
         "all": {"margin": _figure(found[ALL], len(positive)), "faithfulness": faithful(ALL)},
         "points": points,
+        "others": plan.others,
         "errors": plan.errors,
         "random_sets": plan.random_sets,
         "passes": tried.passes,

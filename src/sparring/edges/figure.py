@@ -114,5 +114,5 @@ def _faithfulness(axes: Axes, result: Result) -> None:
     for level in (0, 1):
         axes.axhline(level, color=_INK, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
     axes.set_xscale("log")
-    axes.set_title(f"what latents do not write: {'clean' if found['errors'] == 'stay' else 'at its mean'}", loc="left")
+    axes.set_title(f"other latents: {found['others']}; errors: {found['errors']}", loc="left")
     axes.legend(frameon=False)

@@ -25,8 +25,8 @@ def render_edges(result: Result, *, figure: str) -> str:
         _check(result),
         "## The pruned graph, run for real",
         f"Margin of the readout at {plan['readout']}, {plan['label']} minus the others, over "
-        f"{result['texts']['tried']} texts on which no edge was ranked: 1 is the whole model, 0 all latents at "
-        f"their means. What latents do not write {'stays' if plan['errors'] == 'stay' else 'is at its mean as well'}. "
+        f"{result['texts']['tried']} texts on which no edge was ranked: 1 is the whole model, 0 no edge. "
+        f"Latents that are no nodes {_held(plan['others'])}, the coders' errors {_held(plan['errors'])}. "
         f"{result['faithfulness']['passes']} forward passes.",
         _curve(result["faithfulness"]),
         "## Edges with the largest effect",
@@ -49,6 +49,10 @@ def said(result: Result) -> str:
         return f"{first}."
     agree = f"{check['spearman']['value']:.3f} {interval(check['spearman']['ci95'])}"
     return f"{first}. Attribution agrees with ablation on {check['edges']} edges: Spearman {agree}."
+
+
+def _held(how: str) -> str:
+    return "stay as in the clean model" if how == "stay" else "are at their means"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:

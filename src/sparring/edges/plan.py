@@ -32,6 +32,8 @@ class EdgesPlan:
     """Training texts that the readout is fitted on; nodes are chosen on the first `texts` of them."""
     ig_steps: Annotated[int, Field(ge=1)] = 1
     """1: gradients of the model as it is; more: their mean on the way to all nodes at their means."""
+    others: Literal["stay", "mean"] = "mean"
+    """Latents that are no nodes, in the pruned graph: as in the clean model, or at their means."""
     errors: Literal["stay", "mean"] = "stay"
     """What latents do not write, in the pruned graph: as in the clean model, or at its mean."""
     sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [10, 40, 160])

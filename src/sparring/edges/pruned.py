@@ -1,9 +1,10 @@
 """The graph of some edges alone, run for real: how much of the readout's margin it carries.
 
-Every node is worked out by its own forward pass, in which only its kept parents have values and all other latents of
-their layers are at their means; the parents' values come from such passes in turn. Nodes with the same parents share a
-pass, and what was run once, for whichever set of edges, is not run again: the ancestry of a node decides its value.
-What latents do not write (errors, biases, skips) stays as in the clean model, or is at its mean.
+Every node is worked out by its own forward pass, in which of its parents' layers only the kept parents have values and
+the other nodes are at their means; the parents' values come from such passes in turn. Nodes with the same parents share
+a pass, and what was run once, for whichever set of edges, is not run again: the ancestry of a node decides its value.
+Latents that are no nodes, and what latents do not write (errors, biases, skips), each stay as in the clean model or are
+at their means. Where all of it stays, all edges together are the model as it is.
 """
 
 from collections.abc import Collection
@@ -29,10 +30,10 @@ class _Lived(NamedTuple):
 class Pruned:
     """Some texts' margins under any set of edges. `passes`: how many forward passes were made."""
 
-    def __init__(self, network: Network, clean: Clean, *, errors_stay: bool) -> None:
+    def __init__(self, network: Network, clean: Clean, *, others_stay: bool, errors_stay: bool) -> None:
         self._network, self._clean = network, clean
         self._known: dict[tuple[int, frozenset[_Lived]], Tensor] = {}
-        self._level = [self._all_at_means(layer, errors_stay) for layer in range(len(network.layers))]
+        self._level = [self._all_at_means(layer, others_stay, errors_stay) for layer in range(len(network.layers))]
         self.passes = 0
 
     @torch.no_grad()
@@ -72,9 +73,13 @@ class Pruned:
         return self._known[target, parents]
 
     @torch.no_grad()
-    def _all_at_means(self, number: int, errors_stay: bool) -> Float[Tensor, "row d"]:
+    def _all_at_means(self, number: int, others_stay: bool, errors_stay: bool) -> Float[Tensor, "row d"]:
+        """What stands at a layer's write site where all its nodes are at their means."""
         layer, clean = self._network.layers[number], self._clean
         rows = clean.rows(layer.write)
-        if not errors_stay:
-            return layer.mean_row.expand_as(rows)
-        return rows - (layer.dense(clean.rows(layer.read)) - layer.mean) @ layer.decoder
+        above = layer.dense(clean.rows(layer.read)) - layer.mean
+        others = above.index_fill(1, layer.nodes, 0) @ layer.decoder
+        nodes = above[:, layer.nodes] @ layer.directions
+        # y - ybar is nodes + others + what latents do not write.
+        level = rows - nodes if errors_stay else layer.mean_row + others
+        return level if others_stay else level - others

@@ -26,6 +26,7 @@ from sparring.subject_model import load_subject
 from sparring.tokenizer import load_tokenizer
 
 READOUT = "readout"
+_MOST = 0.5  # of the margin
 _ENOUGH = 200  # edges between latents, for a rank correlation that says something
 
 
@@ -151,8 +152,14 @@ def _doubts(
     if not drawn.told_apart:
         gap = drawn.values["clean - empty"]
         found.append(
-            f"With all latents at their means the margin changes by {gap['value']:.3f}, which is not told from 0: "
+            f"Without any edge the margin changes by {gap['value']:.3f}, which is not told from 0: "
             "there is nothing for edges to carry, and none is claimed."
+        )
+    whole = drawn.values["all"]["faithfulness"]
+    if whole is not None and whole["ci95"][1] < _MOST:
+        found.append(
+            f"All edges between the nodes carry {whole['value']:.3f} of the margin: most of it goes by latents that "
+            "are no nodes, so that the pruned graph says little; raise nodes, or let others stay."
         )
     for layer in network.layers:
         if len(layer.nodes) < plan.nodes:
