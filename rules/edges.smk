@@ -17,7 +17,12 @@ rule edges:
         ),
     output:
         result="results/edges/{edges}.json",
-        page="results/edges/{edges}.md",
+        page=report(
+            "results/edges/{edges}.md",
+            caption="../docs/report/edges.rst",
+            category="Controls",
+            subcategory="Edges",
+        ),
         svg=report(
             "results/edges/{edges}.svg",
             caption="../docs/report/edges.rst",
