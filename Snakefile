@@ -3,7 +3,7 @@
 from sparring.workflow import mend, start
 
 STAGES = (
-    "study sources activations coders gates probing feature_sets steering "
+    "study sources activations coders gates probing feature_sets steering edges "
     "autointerp llm controls headtohead runs report"
 ).split()
 

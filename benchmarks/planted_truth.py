@@ -21,14 +21,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 import yaml
-from sparring.edges.plan import EdgesPlan
-from sparring.edges.stage import edges
 
 from sparring.activations import capture
 from sparring.coders.coder import Coder
 from sparring.coders.recipe import Arm
 from sparring.coders.training import train_coder
 from sparring.controls.planted import is_planted, write_planted
+from sparring.edges.plan import EdgesPlan
+from sparring.edges.stage import edges
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.stage import feature_sets
 from sparring.manifest import read_manifest
@@ -54,7 +54,7 @@ from sparring.subject_model import load_subject
 from sparring.tokenizer import load_tokenizer
 
 STUDY = Path("config/studies/controls.yaml")
-NEAR, FAR, READOUT = "resid_8", "resid_12", "layers.16.resid_post"
+NEAR, FAR, READOUT = "resid_8", "resid_12", "layers.14.resid_post"
 CLASS, STRENGTH = "planted", 0.5  # in units of the residual stream's RMS norm
 CONTEXT, LEAST = 64, 16  # tokens; a text whose half is decided by fewer is left out
 WAYS = ("latent", "difference_of_means", "random")
@@ -125,7 +125,7 @@ def steered(scratch: Path, found: dict[str, Found], site: str, plan: ProbingPlan
     sports = [one for one in draw_contrasts(task, seed=plan.seed) if one.label == "sports"]
     judges = Judges(folder(scratch, "scorer"), task.texts, sports, layer=study.score.layer, batch=study.score.batch)
     model, tokenizer = load_subject(folder(scratch, "subject")), load_tokenizer(folder(scratch, "subject"))
-    steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.25, 0.5, 0.75, 1.0])
+    steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.05, 0.1, 0.15, 0.2, 0.3])
     train = [text for text, is_train in zip(task.texts, task.is_train, strict=True) if is_train]
     unit = residual_units(model, tokenizer, train, [site])[site]["unit"]
     writer = Writer(model, tokenizer, judges, steering, site=site)

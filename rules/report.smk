@@ -15,6 +15,7 @@ rule report:
         probing=expand(rules.probing.output, task=study.tasks, arm=list(study.coders)),
         feature_sets=expand(rules.feature_sets.output, feature_set=study.feature_sets),
         steering=expand(rules.steering.output, steering=study.steering),
+        edges=expand(rules.edges.output, edges=study.edges),
         registry=rules.registry.output if study.runs else [],
     output:
         html="results/report.html",

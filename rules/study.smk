@@ -19,4 +19,5 @@ wildcard_constraints:
     task=one_of(study.tasks),
     feature_set=one_of(study.feature_sets),
     steering=one_of(study.steering),
+    edges=one_of(study.edges),
     memory=one_of(study.memory),

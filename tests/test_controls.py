@@ -116,9 +116,9 @@ def test_names_that_twins_take_are_refused() -> None:
         study(coders={"sae_random": SAE})
     with pytest.raises(SparringError, match="'sae_seed1' is the name of a further coder of seeds"):
         study({"seed1": {"model": "weights"}}, seeds=[1])
-    sports = DEFAULT["steering"]["sports"]
-    with pytest.raises(SparringError, match=r"steering.sports.arm: 'sae_iid'.*generates no text"):
-        study(steering={"sports": sports | {"arm": "sae_iid"}})
+    topics = DEFAULT["steering"]["topics"]
+    with pytest.raises(SparringError, match=r"steering.topics.arms: 'sae_iid'.*generates no text"):
+        study(steering={"topics": topics | {"arms": ["sae_iid"]}})
     both = DEFAULT["feature_sets"]["sports"] | {"arms": ["sae", "sae_random"]}
     with pytest.raises(SparringError, match=r"feature_sets.sports: sae, sae_random are not of one model"):
         study(feature_sets={"sports": both})
@@ -186,7 +186,7 @@ def test_a_random_model_that_scores_as_high_is_said_in_words(tmp_path: Path) -> 
     found = compared(tmp_path, "random", measured(tmp_path, "twin", 0.75, ve=0.5))
     assert len(found["sentences"]) == 3  # detection, fuzz and cross-entropy recovered; variance explained is clear
     page = controls_page(found, figure="controls.svg")
-    assert "In detection, latents of a randomised model score as high as those of the trained model (twin 0.7" in page
+    assert "In detection, latents of a randomised model score as high as those of the trained model, as far as" in page
     assert "this score says little about what the model learned." in page
     assert "In cross-entropy recovered, a coder of a randomised model does as well as that of the trained" in page
     assert "In variance explained" not in page and "each coder is above its twins" not in page
@@ -215,7 +215,7 @@ def test_words_fit_the_control_and_what_was_not_measured_says_why(tmp_path: Path
     assert "says little about what training the decoder adds" in page
     assert "cross-entropy recovered: not measured, ce_recovered has no value for random: zeros do no harm there" in page
     iid = compared(tmp_path, "iid", measured(tmp_path, "twin", 0.75, ve=0.5))
-    assert "latents of a model to which no token is the same twice" in controls_page(iid, figure="f")
+    assert "latents of a model in which no token is the same twice" in controls_page(iid, figure="f")
     nothing = measured(tmp_path, "twin", 0.75, ve=0.5)
     for key in nothing.scores.tables:
         nothing.scores.tables[key] = nothing.scores.table("none", "none")

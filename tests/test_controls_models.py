@@ -12,12 +12,17 @@ from safetensors.torch import load_file
 from test_hook_parity import uneven
 from tiny import tiny_subject
 
-from sparring.controls.iid_embeddings import iid_normal, refuse_iid_embeddings
+from sparring.coders.recipe import Arm
+from sparring.controls.iid_embeddings import iid_normal
 from sparring.controls.plan import ControlPlan
 from sparring.controls.stage import randomise
 from sparring.errors import SparringError
+from sparring.gates.hook_parity import hook_parity
+from sparring.recon_plan import ReconPlan
+from sparring.saebench.core import core
 from sparring.subject_model import SiteReader, load_subject
 
+SITES = Arm("sae", "sae", "layers.0.mlp.out", "layers.0.mlp.out")
 HEAD, UNTIED = "lm_head.weight", ("llama", "gpt_neox")  # the families here whose head is not the embedding
 EMBEDDING = {
     "llama": "model.embed_tokens.weight",
@@ -133,6 +138,7 @@ def test_without_the_file_nothing_changes_and_with_it_no_cache_is_used(tmp_path:
     assert not torch.equal(model(ids).logits, plain)
     with pytest.raises(SparringError, match=r"key-value cache.*drawn anew at each position.*model: weights"):
         model.generate(ids, max_new_tokens=3, do_sample=False)
-    with pytest.raises(SparringError, match="TransformerLens"):
-        refuse_iid_embeddings(tmp_path / "out", "TransformerLens")
-    refuse_iid_embeddings(subject, "anything")
+    with pytest.raises(SparringError, match="hook parity with TransformerLens: this model's token embeddings"):
+        hook_parity(tmp_path / "out", tmp_path, tmp_path, tmp_path, split="evaluation")
+    with pytest.raises(SparringError, match="saebench core of sae: this model's token embeddings"):
+        core(SITES, tmp_path, tmp_path / "out", tmp_path, split="evaluation", plan=ReconPlan())

@@ -9,6 +9,7 @@ PUBLISHED = frozenset(
     "ai-g2-sae ai-g2-tc ai-g2-7b-attempt ai-g2-sae-7b ai-g2-tc-7b ctrl-probe-real ctrl-probe-random "
     "ctrl-steer ctrl-steer-v2 circuit-g2-sae circuit-multilayer saebench-custom-sae-v1 saebench-custom-sae-v2".split()
 )
+LEFT_OPEN = frozenset({"edges-multilayer"})  # of circuit-multilayer; no published figure
 STUDIES = {
     "published": [
         ["studies/gemma-2-2b"],
@@ -27,7 +28,8 @@ def runs_of(name: str) -> dict[str, dict]:
 @pytest.mark.parametrize("which", STUDIES)
 def test_all_published_runs_are_there(which: str) -> None:
     assert len(PUBLISHED) == 21 + 1  # ctrl-probe-random is named as another's pair, without figures
-    assert {run for names in STUDIES[which] for name in names for run in runs_of(name)} == PUBLISHED
+    runs = {run for names in STUDIES[which] for name in names for run in runs_of(name)}
+    assert runs == PUBLISHED | (LEFT_OPEN if which == "equivalent" else frozenset())
 
 
 @pytest.mark.e2e

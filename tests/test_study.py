@@ -20,6 +20,8 @@ SERVED = {"engine": "openai", "name": "m", "url": "http://127.0.0.1:8000/v1", "w
 SAE = {"kind": "sae", "read": "mlp.out", "write": "mlp.out"}
 SCOPE = {"uri": "hf:google/gemma-scope-2b-pt-mlp", "revision": "1" * 40, "member": "layer_1/width_16k/average_l0_82/*"}
 FOREIGN = {"format": "gemma_scope", "source": SCOPE}
+LATE = {"kind": "sae", "layer": 4, "read": "mlp.out", "write": "mlp.out"}
+EDGES = {"task": "bbc", "label": "sports", "arms": ["sae", "transcoder"], "readout": "layers.3.resid_post"}
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
@@ -83,6 +85,15 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "feature_sets.sports: sae, sae_noise are not of one model",
     ),
     "steering on no task": (lambda c: c["steering"]["topics"].update(task="x"), "steering.topics.task: 'x'"),
+    "edges between coders of one layer": (
+        lambda c: c.update(edges={"x": EDGES}),
+        r"edges.x.arms: transcoder reads layers.1.mlp.in, which is not behind layers.1.mlp.out, where sae writes",
+    ),
+    "a readout before the last coder": (
+        lambda c: (c["coders"].update(late=LATE), c.update(edges={"x": EDGES | {"arms": ["sae", "late"]}})),
+        r"edges.x.readout: layers.3.resid_post is not behind layers.4.mlp.out, where late writes; name a later site",
+    ),
+    "edges of no arm": (lambda c: c.update(edges={"x": EDGES | {"arms": ["sae", "y"]}}), "edges.x: 'y' is not among"),
     "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
     "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),
     "no such arm": (lambda c: c.update(compare=["sae", "gate"]), "'gate' is not among coders"),

@@ -81,6 +81,12 @@ def parse_site(name: str) -> Site:
     return Site(int(match[1]), match[2])
 
 
+def depth(name: str) -> tuple[int, int]:
+    """Where a site comes in a forward pass: by block, then by place."""
+    site = parse_site(name)
+    return site.layer, PLACES.index(site.place)
+
+
 def n_layers(config: dict[str, Any]) -> int:
     """The number of blocks that a config.json tells. Raises SparringError if it does not tell."""
     for key in ("num_hidden_layers", "n_layer", "num_layers"):

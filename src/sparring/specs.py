@@ -79,6 +79,12 @@ class Specs(CoderSpecs, AutointerpSpecs):
             "steering", plan=asdict(study.steering[steering]), probing=asdict(study.probing), scorer=scorer
         )
 
+    def edges(self, edges: str) -> dict[str, Any]:
+        """Find the edges between some coders' latents."""
+        study, plan = self.study, self.study.edges[edges]
+        context = study.tasks[plan.task].context
+        return self._spec("edges", plan=asdict(plan), probing=asdict(study.probing), context=context)
+
     def memory(self, memory: str) -> dict[str, Any]:
         """Say whether a model fits on a card."""
         return self._spec("memory", plan=asdict(self.study.memory[memory]))

@@ -17,6 +17,7 @@ from sparring.autointerp.plan import DrawPlan, ExplainPlan, ScorePlan
 from sparring.coders.recipe import Arm, Recipe
 from sparring.controls.plan import ControlPlan
 from sparring.controls.twins import Twins, twins
+from sparring.edges.plan import EdgesPlan
 from sparring.errors import SparringError
 from sparring.feature_sets.plan import FeatureSetPlan, readout_of
 from sparring.memory.plan import MemoryPlan
@@ -59,6 +60,7 @@ class Study:
     llm: Llm | None = None
     feature_sets: dict[Annotated[str, Field(pattern=_ARM_NAME)], FeatureSetPlan] = field(default_factory=dict)
     steering: dict[Annotated[str, Field(pattern=_ARM_NAME)], SteeringPlan] = field(default_factory=dict)
+    edges: dict[Annotated[str, Field(pattern=_ARM_NAME)], EdgesPlan] = field(default_factory=dict)
     memory: dict[Annotated[str, Field(pattern=_ARM_NAME)], MemoryPlan] = field(default_factory=dict)
     controls: dict[Annotated[str, Field(pattern=_ARM_NAME)], ControlPlan] = field(default_factory=dict)
     name: str = "study"
@@ -119,6 +121,7 @@ class Study:
                     f"steering.{name}.arms: {steered.arms[0]!r} is of a model whose embeddings are drawn by position, "
                     "which generates no text; steer a twin by model: weights"
                 )
+        self._check_named("edges", {name: (one.task, one.arms) for name, one in self.edges.items()})
         for run, plan in self.runs.items():
             if unknown := [arm for arm in plan.arms if arm not in self.arms]:
                 raise SparringError(f"runs.{run}.arms: {self._unknown(unknown[0])}")
@@ -137,6 +140,9 @@ class Study:
                 check_site(site, config)
         for name in self.feature_sets:
             check_site(self.readout(name), config)
+        for name, edges in self.edges.items():
+            check_site(edges.readout, config)
+            edges.check_order(name, [self.arm(arm) for arm in edges.arms])
 
     def _check_named(self, key: str, named: Mapping[str, tuple[str, list[str]]]) -> None:
         for name, (task, arms) in named.items():
@@ -224,6 +230,7 @@ class Study:
             "task": self.tasks,
             "feature_set": self.feature_sets,
             "steering": self.steering,
+            "edges": self.edges,
             "memory": self.memory,
             "run": self.runs,
         }

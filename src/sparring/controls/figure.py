@@ -12,38 +12,38 @@ import matplotlib.pyplot as plt
 from sparring.controls.sentences import WORDS
 
 _SIDES = {"trained": ("#0072B2", "o", -0.14), "random": ("#D55E00", "D", 0.14)}
-_PANELS = (("ve", "ce_recovered"), ("detection", "fuzz", "bag_of_words"), ("token_entropy",))
-_TITLES = ("reconstruction", "AUROC of a latent", "entropy of its tokens, bits")
+_PANELS = (("ve",), ("ce_recovered",), ("detection", "fuzz", "bag_of_words"), ("token_entropy",))
+_WIDE, _ROW, _TOP, _BETWEEN, _BELOW = 6.4, 0.3, 0.3, 0.55, 0.6  # inches
+_TITLES = ("variance explained", "cross-entropy recovered", "AUROC of a latent", "entropy of a latent's tokens, bits")
 
 
 def draw_controls(result: Mapping[str, Any], *, svg: Path) -> None:
-    """Three panels, a row for each coder, control and figure: reconstruction, AUROC, token entropy."""
-    pairs = [(coder, found) for coder, twins in result["coders"].items() for found in twins.values()]
+    """Four panels, a row for each twin: variance explained, cross-entropy recovered, AUROC, token entropy."""
+    pairs = [found for twins in result["coders"].values() for found in twins.values()]
     with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
-        figure, axes = plt.subplots(
-            len(_PANELS),
-            1,
-            figsize=(6.4, 1.6 + 0.32 * sum(len(pairs) * len(names) for names in _PANELS)),
-            height_ratios=[len(names) for names in _PANELS],
-            layout="constrained",
-        )
-        for axis, names, title in zip(axes, _PANELS, _TITLES, strict=True):
-            _panel(axis, pairs, names, title)
+        # Places in inches: an automatic layout differs in the last bits from one drawing to the next.
+        heights = [_ROW * len(pairs) * len(names) for names in _PANELS]
+        tall = _TOP + sum(heights) + _BETWEEN * (len(heights) - 1) + _BELOW
+        figure, axes, at = plt.figure(figsize=(_WIDE, tall)), [], tall - _TOP
+        for names, title, height in zip(_PANELS, _TITLES, heights, strict=True):
+            axes.append(figure.add_axes((0.27, (at - height) / tall, 0.7, height / tall)))
+            _panel(axes[-1], pairs, names, title)
+            at -= height + _BETWEEN
         handles = [
             axes[0].plot([], [], marker, color=colour, markersize=4, label=side)[0]
             for side, (colour, marker, _) in _SIDES.items()
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+        figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False)
         figure.savefig(svg, format="svg", metadata={"Date": None})
         plt.close(figure)
 
 
-def _panel(axis: Any, pairs: Sequence[tuple[str, Mapping[str, Any]]], names: Sequence[str], title: str) -> None:
+def _panel(axis: Any, pairs: Sequence[Mapping[str, Any]], names: Sequence[str], title: str) -> None:
     labels: list[str] = []
     for name in names:
-        for coder, found in pairs:
+        for found in pairs:
             row = len(labels)
-            labels.append(f"{WORDS[name]}\n{coder}, {found['twin']}")
+            labels.append(found["twin"] if len(names) == 1 else f"{WORDS[name]}\n{found['twin']}")
             metric = found["metrics"][name]
             for side, (colour, marker, shift) in _SIDES.items():
                 one = metric.get(side)

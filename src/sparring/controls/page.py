@@ -55,7 +55,8 @@ def _unmeasured(result: Result) -> list[str]:
 
 def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     lines = ["| | trained | random | trained - random | 95% interval |", "| --- | ---: | ---: | ---: | ---: |"]
-    for name, metric in metrics.items():
+    for name in WORDS:  # a result that was read from its file has other orders
+        metric = metrics[name]
         sides = [_side(name, metric.get(side)) for side in ("trained", "random")]
         ends = ["", "not measured"]
         if "not_measured" not in metric:

@@ -24,7 +24,7 @@ def of_what(control: Mapping[str, Any]) -> str:
     if control["decoder"] is not None:
         return "with a decoder left at random"
     if control["model"] == "iid_embeddings":
-        return "of a model to which no token is the same twice"
+        return "of a model in which no token is the same twice"
     return "of a randomised model" if control["embeddings"] is not False else "of a model random but for its embeddings"
 
 
@@ -46,7 +46,8 @@ def as_high(name: str, metric: Mapping[str, Any], *, coder: str, twin: str, cont
     reach = "higher than" if above else "as high as"
     if metric["unit"] != "latents":
         reach = "better than" if above else "as well as"
+    sure = "" if above else ", as far as this study can tell"
     return (
-        f"In {WORDS[name]}, {who} {of_what(control)} {does} {reach} {those} {trained} ({'; '.join(figures)}): "
+        f"In {WORDS[name]}, {who} {of_what(control)} {does} {reach} {those} {trained}{sure} ({'; '.join(figures)}): "
         f"this score says little about {learned}."
     )

@@ -86,6 +86,26 @@ def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     return Found(figures, doubts)
 
 
+def edges(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """How many edges are found, how well attribution agrees with ablation, what graphs of each size carry."""
+    found = json.loads(inputs.file("edges").read_bytes())
+    figures: Figures = {
+        "margin": figure(**found["margin"]),
+        "edges_found": figure(found["found"], n=len(found["edges"])),
+    }
+    for name, of in found["check"].items():
+        for way, groups in of.items():
+            for group in ("all", "top"):
+                for kind in ("spearman", "pearson"):
+                    one = groups[group][kind] or {"value": None, "ci95": None}
+                    figures[f"{name}_{way}_{kind}_{group}"] = figure(**one, n=groups[group]["edges"])
+    for point in (found["faithfulness"]["all"] | {"edges": "all", "random": None}, *found["faithfulness"]["points"]):
+        for name in ("faithfulness", "random"):
+            if point[name] is not None:
+                figures[f"{name}_{point['edges']}"] = figure(**point[name])
+    return Found(figures, list(found["doubts"]))
+
+
 def _mean(of: Mapping[str, Any] | None) -> dict[str, Any]:
     return figure(None) if of is None else figure(of["value"], of["ci95"], of["n"])
 

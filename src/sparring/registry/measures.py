@@ -119,5 +119,6 @@ _MEASURES: Mapping[Measure, Callable[[RunInputs, str, TestPlan], Found]] = {
     "probing": labelled.probing,
     "feature_sets": labelled.feature_sets,
     "steering": labelled.steering,
+    "edges": labelled.edges,
     "memory": _memory,
 }

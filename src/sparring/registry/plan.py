@@ -10,7 +10,17 @@ from pydantic.dataclasses import dataclass
 from sparring.errors import SparringError
 
 Measure = Literal[
-    "train", "smoke", "recon", "autointerp", "headtohead", "saebench", "probing", "feature_sets", "steering", "memory"
+    "train",
+    "smoke",
+    "recon",
+    "autointerp",
+    "headtohead",
+    "saebench",
+    "probing",
+    "feature_sets",
+    "steering",
+    "edges",
+    "memory",
 ]
 REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED = "reproduced", "novel", "inconclusive", "failed", "superseded"
 STATUSES = (REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED)
@@ -22,10 +32,11 @@ NAMED: Mapping[Measure, str] = {
     "probing": "tasks",
     "feature_sets": "feature_sets",
     "steering": "steering",
+    "edges": "edges",
     "memory": "memory",
 }
 # Measures of all arms together.
-WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "memory")
+WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "edges", "memory")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -33,7 +44,7 @@ class RunPlan:
     """One run: the jobs of its measures make it, and its figures are read off their results.
 
     measures: what it reports, of each of `arms`. about: the task of saebench and probing, or which of the study's
-    feature sets, steerings or memory plans is meant. expected: the range that a figure must lie in to be reproduced.
+    feature sets, steerings, edges or memory plans is meant. expected: the range of a figure that is reproduced.
     published: what others measured, carried along as it is. superseded_by: the run of this study that replaces it.
     """
 
