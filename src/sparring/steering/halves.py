@@ -36,15 +36,18 @@ def chosen(tried: Mapping[str, Tried], baseline: Tried, cap: float) -> str | Non
 
 
 def figures(one: Tried, baseline: Tried, plan: SteeringPlan) -> dict[str, Any]:
-    """{"success", "ci95" (over samples), "n", "ppl", "ppl_ratio"}; `baseline` has the same samples, unsteered."""
-    found = bootstrap_mean(one.success.astype(np.float64), resamples=plan.resamples, seed=plan.seed)
-    return {
-        "success": found.estimate,
-        "ci95": list(found.ci),
-        "n": len(one.success),
-        "ppl": float(np.exp(one.log_ppl.mean())),
-        "ppl_ratio": float(np.exp(rise(one, baseline))),
-    }
+    """{"success", "ppl", "ppl_ratio"}, each with its interval over samples ("..._ci95"), and "n".
+
+    `baseline` has the same samples, unsteered.
+    """
+    logs = {"ppl": one.log_ppl, "ppl_ratio": one.log_ppl - baseline.log_ppl}
+    found = {"success": bootstrap_mean(one.success.astype(np.float64), resamples=plan.resamples, seed=plan.seed)}
+    found |= {name: bootstrap_mean(of, resamples=plan.resamples, seed=plan.seed) for name, of in logs.items()}
+    values: dict[str, Any] = {"n": len(one.success)}
+    for name, mean in found.items():
+        back = np.exp if name in logs else np.asarray
+        values |= {name: float(back(mean.estimate)), f"{name}_ci95": back(mean.ci).tolist()}
+    return values
 
 
 def compared(a: Tried, b: Tried, plan: SteeringPlan) -> dict[str, Any]:

@@ -81,9 +81,8 @@ def _mean(
     unit = resampled(keys)
     if unit == SAMPLES:
         only = found[0][1]
-        of_samples = key in ("success", "value")
-        ci = {"ci95": only["ci95"] if of_samples else None, "ci95_t": None}
-        return {"value": only[key], **ci, "n": only.get("n") if of_samples else None, "resampled": unit}
+        ci = only["ci95"] if key == "value" else only.get(f"{key}_ci95")
+        return {"value": only[key], "ci95": ci, "ci95_t": None, "n": ci and only["n"], "resampled": unit}
     clusters: dict[Any, list[float]] = {}
     for (label, arm), (_, of) in zip(keys, found, strict=True):
         value = float(np.log(of[key])) if geometric else of[key]

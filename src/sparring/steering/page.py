@@ -44,7 +44,7 @@ def _verdict(result: Mapping[str, Any]) -> str:
     lines = [f"**{one}**" for one in result["degenerate"]]
     if over := result["headline"]:
         counted, out = over["concepts"], over["left_out"]
-        lines.insert(0, f"{counted} concepts count, {out} are degenerate and left out.")
+        lines.insert(0, f"Concepts that count: {counted}; degenerate and left out: {out}.")
     return "\n\n".join(lines)
 
 
