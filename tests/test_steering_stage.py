@@ -11,11 +11,16 @@ from steering_data import SITES, world
 
 from sparring.canonical import pretty_json
 from sparring.errors import SparringError
+from sparring.jobview import Job
 from sparring.probing.plan import ProbingPlan
+from sparring.registry.files import RunInputs
+from sparring.registry.labelled import steering
 from sparring.steering.figure import draw_steering
 from sparring.steering.page import steering_page
 from sparring.steering.plan import SteeringPlan
 from sparring.steering.stage import steer
+from sparring.store import Store
+from sparring.testplan import TestPlan
 
 PLAN: dict[str, Any] = {
     "task": "t",
@@ -133,3 +138,24 @@ def test_a_run_without_a_fluent_factor_is_degenerate(folders: dict[str, Any], tm
 def test_a_class_that_the_task_does_not_have(folders: dict[str, Any]) -> None:
     with pytest.raises(SparringError, match="no class 'chess'; the task has money, rain, sport"):
         steered(folders, labels=["chess"])
+
+
+def test_the_registry_has_every_figure_with_its_interval(found: dict[str, Any], tmp_path: Path) -> None:
+    """Those of the published row ctrl-steer-v2: baseline, cap, the best factors and successes, the difference."""
+
+    def read(result: dict[str, Any]) -> Any:
+        (tmp_path / "result.json").write_bytes(pretty_json(result))
+        files = {"x": tmp_path / "result.json"}
+        job = Job("study_run", {}, {}, 1, tmp_path, tmp_path, Store(tmp_path / "store"), files, {}, tmp_path)
+        return steering(RunInputs(job, {("steering", ""): "x"}), "", TestPlan())
+
+    figures, doubts, _ = read(found)
+    published = ["baseline_success", "baseline_ppl", "ppl_cap", "diff latent - difference_of_means"]
+    published += [f"{way}_best_{what}" for way in ("latent", "difference_of_means") for what in ("factor", "success")]
+    for name in published:
+        assert figures[name]["value"] is not None, name
+        assert figures[name]["ci95"] is not None, name
+    assert [one for one in doubts if "latent - difference_of_means includes 0" in one]
+    none, doubts, _ = read({**found, "headline": None, "degenerate": ["Degenerate: no concept is left."]})
+    assert none == {"concepts": {"value": 0.0, "ci95": None, "n": None}}
+    assert doubts == ["Degenerate: no concept is left."]

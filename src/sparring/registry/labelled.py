@@ -68,8 +68,8 @@ def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     found = json.loads(inputs.file("steering").read_bytes())
     over, doubts = found["headline"], list(found["degenerate"])
     if over is None:
-        return Found({"concepts": figure(0)}, doubts)
-    figures = {"concepts": figure(over["concepts"]), "concepts_left_out": figure(over["left_out"])}
+        return Found({"concepts": figure(0.0)}, doubts)
+    figures = {"concepts": figure(float(over["concepts"])), "concepts_left_out": figure(float(over["left_out"]))}
     figures |= {
         "baseline_success": _mean(over["baseline"]["success"]),
         "baseline_ppl": _mean(over["baseline"]["ppl"]),
@@ -78,6 +78,7 @@ def steering(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     for name, best in over["best"].items():
         figures[f"{name}_best_factor"] = _mean(best["factor"])
         figures[f"{name}_best_success"] = _mean(best["success"])
+        figures[f"{name}_best_ppl_ratio"] = _mean(best["ppl_ratio"])
     for name, of in over["differences"].items():
         figures[f"diff {name}"] = _mean(of)
         if of is not None and name.endswith("difference_of_means") and _includes_0(of):

@@ -54,6 +54,8 @@ def _curves(axes: Axes, over: Mapping[str, Any], cap: float) -> None:
     axes.axvline(cap, color=_INK, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.axhline(over["baseline"]["success"]["value"], color=_INK, linewidth=0.6, linestyle=(0, (1, 2)))
     axes.set_xscale("log")
+    for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        ticks(lambda value, _: f"{value:g}")
     axes.set(xlabel="perplexity / unsteered", ylabel="success", ylim=(-0.03, 1.03), title="success against fluency")
     axes.legend(frameon=False, fontsize=7)
 

@@ -39,7 +39,7 @@ class Prompt(NamedTuple):
     @property
     def steered(self) -> Bool[Tensor, " position"]:
         """The positions at which a direction is added."""
-        return ~torch.isin(self.ids, torch.tensor(self.specials)) & (torch.arange(len(self.ids)) > 0)
+        return ~torch.isin(self.ids, torch.tensor(self.specials, dtype=torch.long)) & (torch.arange(len(self.ids)) > 0)
 
 
 @torch.no_grad()

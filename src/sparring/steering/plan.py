@@ -22,7 +22,10 @@ class SteeringPlan:
     labels: list[str] = field(default_factory=list)
     """The classes; none: all the task has."""
     prompts: Annotated[list[str], Field(min_length=1)] = field(
-        default_factory=lambda: ["This person", "My favorite", "I", "The report says", "Today", "It is known that"]
+        default_factory=lambda: [
+            *("The match", "The company", "The film", "People say that"),
+            *("It was announced that", "Last week", "The report says", "Today"),
+        ]
     )
     """For each class the one whose unsteered success is nearest to 0.5 is taken; one alone is taken as it is."""
     instruction: str = "A text about {label}. "
