@@ -59,6 +59,18 @@ def test_a_twin_has_the_spec_of_its_coder_and_other_inputs() -> None:
     assert not [arm for arm in made.arms if arm.startswith("smoke_") and arm.endswith("_random")]
 
 
+def test_a_run_of_a_twin_reads_the_rows_of_its_model() -> None:
+    arms = {"plain": "sae", "twin": "sae_random", "frozen": "sae_frozen"}
+    runs = {run: {"what": "x", "measures": ["recon", "autointerp"], "arms": [arm]} for run, arm in arms.items()}
+    specs = Specs(study(runs=runs), ROOT)
+    assert {run: specs.run_files(run)[0] for run in runs} == {
+        "plain": "results/activations.json",
+        "twin": "results/random/random/activations.json",
+        "frozen": "results/activations.json",
+    }
+    assert "results/scores/sae_random.json" in specs.run_files("twin")
+
+
 def test_a_recorded_result_of_a_control_has_a_spec_and_one_of_another_study_has_none() -> None:
     with_it, without = Specs(study(), ROOT), Specs(study({}), ROOT)
     recorded = {

@@ -27,6 +27,9 @@ from sparring.errors import SparringError
 from sparring.probing.contrasts import Contrast, Examples
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.task_rows import capture_task
+from sparring.registry.files import RunInputs
+from sparring.registry.labelled import edges as run_figures
+from sparring.testplan import TestPlan
 
 D, CONTEXT, WIDTH = 16, 32, 24
 LOW, HIGH = 5, 9  # the planted latents
@@ -174,6 +177,19 @@ def test_the_page_has_the_figures_and_the_same_inputs_give_the_same_result(
     page = draw_and_write(found, tmp_path)
     assert f"| sae_1:{LOW} | sae_2:{HIGH} |" in page
     assert json.dumps(there.edges()) == json.dumps(found)
+
+
+def test_a_run_reports_what_was_found(found: dict[str, Any], tmp_path: Path) -> None:
+    class Kept(RunInputs):
+        def file(self, kind: str, arm: str = "") -> Path:
+            return tmp_path / "edges.json"
+
+    (tmp_path / "edges.json").write_text(json.dumps(found))
+    of = run_figures(Kept.__new__(Kept), "", TestPlan())
+    assert of.figures["edges_found"] == {"value": found["found"], "ci95": None, "n": len(found["edges"])}
+    assert of.figures["strength_attribution_spearman_all"]["n"] == 36
+    assert {"margin", "faithfulness_2", "random_2", "faithfulness_all"} <= set(of.figures)
+    assert of.doubts == found["doubts"]
 
 
 def test_integrated_gradients_stand_beside(there: Files) -> None:
