@@ -69,7 +69,7 @@ def _graph(axes: Axes, result: Result) -> None:
     axes.scatter(*places[READOUT], s=90, marker="s", color=_INK, zorder=3)
     axes.set_xticks(range(len(columns) + 1), [*columns, f"readout\n{result['plan']['readout']}"])
     axes.set(xlim=(-0.2, len(columns) + 0.35), ylim=(-0.03, 1.06), yticks=[])
-    axes.set_title(f"{len(edges)} strongest edges, {result['found']} found in all", loc="left")
+    axes.set_title(f"{len(edges)} edges, the found ones first ({result['found']} found in all)", loc="left")
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
 
 
@@ -87,8 +87,12 @@ def _scatter(axes: Axes, result: Result) -> None:
     axes.scatter(x, y, s=6, color=_PLUS, alpha=0.5, linewidths=0)
     span = max(float(np.abs(np.concatenate([x, y])).max(initial=0)), 1e-6)
     axes.plot([-span, span], [-span, span], color=_GREY, linewidth=0.8, zorder=0)
-    axes.set_xscale("symlog", linthresh=span / 100)
-    axes.set_yscale("symlog", linthresh=span / 100)
+    linear = 10.0 ** (np.floor(np.log10(span)) - 1)
+    ticks = [sign * linear * factor for sign in (-1, 1) for factor in (1, 10)]
+    axes.set_xscale("symlog", linthresh=linear)
+    axes.set_yscale("symlog", linthresh=linear)
+    axes.set_xticks([0, *ticks], minor=False)
+    axes.set_yticks([0, *ticks], minor=False)
     found = result["check"]["strength"][way]["all"]["spearman"]
     title = "no rank correlation" if found is None else f"Spearman {found['value']:.3f}"
     axes.set_title(f"{title} on {len(latent)} edges", loc="left")

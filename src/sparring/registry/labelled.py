@@ -91,7 +91,7 @@ def edges(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     found = json.loads(inputs.file("edges").read_bytes())
     figures: Figures = {
         "margin": figure(**found["margin"]),
-        "edges_found": figure(found["found"], n=len(found["edges"])),
+        "edges_found": figure(float(found["found"]), n=len(found["edges"])),
     }
     for name, of in found["check"].items():
         for way, groups in of.items():
