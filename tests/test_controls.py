@@ -85,6 +85,7 @@ def test_a_recorded_result_of_a_control_has_a_spec_and_one_of_another_study_has_
         assert _planned(without, rule, wildcards) is None
     assert _planned(with_it, "random_subject", {"control": "frozen"}) is None  # it has no model
     assert _planned(without, "controls", {}) is not None  # no error, though there is nothing to compare
+    assert _planned(without, "llm", {}) is None  # nor for the language model of another study
 
 
 def test_what_has_no_twin_is_refused_in_a_line() -> None:

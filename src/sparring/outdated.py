@@ -71,5 +71,8 @@ def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str,
     taken = inspect.signature(method).parameters
     if not taken.keys() <= wildcards.keys():
         return None  # of an older graph
-    spec: dict[str, Any] = method(**{key: wildcards[key] for key in taken})
+    try:
+        spec: dict[str, Any] = method(**{key: wildcards[key] for key in taken})
+    except SparringError:
+        return None  # of a study with what this one has not, such as a language model
     return spec
