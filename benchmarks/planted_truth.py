@@ -13,14 +13,10 @@ feature sets and edges, and the model as it is is steered along the latent that 
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
 import yaml
+from planted_page import Found, draw, table
 
 from sparring.activations import capture
 from sparring.coders.coder import Coder
@@ -47,7 +43,7 @@ from sparring.steering.judge import Judges
 from sparring.steering.plan import SteeringPlan
 from sparring.steering.residual import residual_units
 from sparring.steering.stage import try_prompt
-from sparring.steering.written import Writer
+from sparring.steering.written import SCAN, Writer
 from sparring.store import open_store
 from sparring.study import Study, read_study
 from sparring.subject_model import load_subject
@@ -57,15 +53,16 @@ STUDY = Path("config/studies/controls.yaml")
 NEAR, FAR, READOUT = "resid_8", "resid_12", "layers.14.resid_post"
 CLASS, STRENGTH = "planted", 0.5  # in units of the residual stream's RMS norm
 CONTEXT, LEAST = 64, 16  # tokens; a text whose half is decided by fewer is left out
-WAYS = ("latent", "difference_of_means", "random")
-Found = dict[str, Any]
 
 
 def folder(scratch: Path, name: str) -> Path:
     """The files of an artifact of the study."""
+    out = scratch / "study" / name.replace("/", "-")
+    if out.exists():
+        return out
     manifest = read_manifest(Path(f"results/{name}.json"))
     assert manifest is not None, f"results/{name}.json is no manifest: make the study first"
-    return manifest.link_into(open_store(), scratch / "study" / name.replace("/", "-"))
+    return manifest.link_into(open_store(), out)
 
 
 def direction(scratch: Path, contrast: Contrast) -> torch.Tensor:
@@ -129,7 +126,7 @@ def steered(scratch: Path, found: dict[str, Found], site: str, plan: ProbingPlan
     train = [text for text, is_train in zip(task.texts, task.is_train, strict=True) if is_train]
     unit = residual_units(model, tokenizer, train, [site])[site]["unit"]
     writer = Writer(model, tokenizer, judges, steering, site=site)
-    prompts = {one: float(writer.unsteered(one, stream=0).holds["sports"].mean()) for one in steering.prompts}
+    prompts = {one: float(writer.unsteered(one, stream=SCAN).holds["sports"].mean()) for one in steering.prompts}
     prompt = min(prompts, key=lambda one: abs(prompts[one] - 0.5))
     accuracy = judges.accuracy("sports", resamples=steering.resamples, seed=0)
     for one in found.values():
@@ -162,95 +159,6 @@ def planted_coders(scratch: Path, subject: Path, study: Study) -> dict[str, Path
             rows, arm=Arm(arm.name, arm.kind, arm.read_site, arm.write_site), recipe=study.recipe, out=found[name]
         )
     return found
-
-
-def draw(found: dict[str, Found], svg: Path) -> None:
-    """One row a condition: probing, feature sets, edges, steering."""
-    style = {"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 8}
-    with plt.rc_context(style):
-        figure, rows = plt.subplots(len(found), 4, figsize=(11, 5), layout="constrained", squeeze=False)
-        for row, (condition, one) in zip(rows, found.items(), strict=True):
-            measures = one["probing"]["measures"]
-            names = {"sae_top_1": "one latent", "sae_all": "all latents", "residual_all": "all coordinates",
-                     "bag_of_words": "bag of words"}  # fmt: skip
-            intervals(row[0], {said: (measures[name]["macro"], measures[name]["ci95"]) for name, said in names.items()})
-            sizes = one["feature_sets"]["sizes"]
-            intervals(
-                row[1],
-                {f"{which}, {size}": (of[key]["value"], of[key]["ci95"]) for size, of in sizes.items()
-                 for which, key in (("set", "set"), ("random", "random"))},
-            )  # fmt: skip
-            listed = one["edges"]["edges"]
-            for claimed, colour in ((False, "#BBBBBB"), (True, "#0072B2")):
-                some = [edge["effect"] for edge in listed if edge["found"] is claimed]
-                row[2].scatter([e["attribution"] for e in some], [e["exact"] for e in some], s=6, color=colour)
-            row[2].set_title(f"{one['edges']['found']} of {len(listed)} edges found", fontsize=8)
-            row[2].set_xlabel("effect by attribution")
-            row[2].set_ylabel("by ablation")
-            grid = one["steering"]["grid"]
-            for way in WAYS:
-                row[3].plot(
-                    [float(f) for f in grid[way]],
-                    [of["success"] for of in grid[way].values()],
-                    "o-",
-                    ms=3,
-                    label=way.replace("_", " "),
-                )
-            row[3].axhline(one["steering"]["baseline"]["success"], color="#888888", lw=0.8, ls="--")
-            row[3].set_ylim(-0.03, 1.03)
-            row[3].set_xlabel("factor, in RMS norms")
-            row[3].set_title("steered text about sports", fontsize=8)
-            row[0].set_ylabel(condition, fontsize=10)
-            row[0].set_title("probes", fontsize=8)
-            row[1].set_title("feature sets (latents)", fontsize=8)
-        rows[0][3].legend(frameon=False, fontsize=7)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
-
-
-def intervals(axes: Any, figures: dict[str, tuple[float, list[float]]]) -> None:
-    """Accuracies with their intervals, the first on top, and chance."""
-    for place, (value, (low, high)) in enumerate(figures.values()):
-        axes.plot([low, high], [-place, -place], color="#0072B2", lw=1.2)
-        axes.plot([value], [-place], "o", ms=4, color="#0072B2")
-    axes.axvline(0.5, color="#888888", lw=0.8, ls="--")
-    axes.set_xlim(0.3, 1.03)
-    axes.set_yticks([-place for place in range(len(figures))], list(figures))
-
-
-def table(found: dict[str, Found]) -> str:
-    """The figures, condition by condition."""
-    rows: dict[str, list[str]] = {}
-
-    def add(name: str, said: str) -> None:
-        rows.setdefault(name, []).append(said)
-
-    for one in found.values():
-        for name in ("sae_top_1", "sae_all", "residual_all", "bag_of_words"):
-            of = one["probing"]["measures"][name]
-            add(f"probing, {name}", figure(of["macro"], of["ci95"]))
-        for size, of in one["feature_sets"]["sizes"].items():
-            add(f"feature set of {size}: accuracy", figure(of["set"]["value"], of["set"]["ci95"]))
-            add(f"feature set of {size}: gap to random sets", figure(of["gap"]["value"], of["gap"]["ci95"]))
-        graph = one["edges"]
-        add("readout margin of the class", figure(graph["margin"]["value"], graph["margin"]["ci95"]))
-        add("edges found", f"{graph['found']} of {len(graph['edges'])}")
-        rank = graph["check"]["strength"]["attribution"]["all"]["spearman"]
-        add("attribution against ablation, Spearman", "" if rank is None else figure(rank["value"], rank["ci95"]))
-        add("cosine of the latent's decoder row with the direction", f"{one['cosine']:.3f}")
-        steering = one["steering"]
-        add("unsteered success", f"{steering['baseline']['success']:.2f}")
-        for name in ("latent - baseline", "random - baseline", "latent - random"):
-            of = steering["differences"].get(name)
-            add(f"steering, {name}", "no fluent factor" if of is None else figure(of["value"], of["ci95"]))
-        doubts = [*one["probing"]["doubts"], *one["feature_sets"]["doubts"], *graph["doubts"], *steering["degenerate"]]
-        add("said in the results", " ".join(doubts) or "nothing")
-    lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
-    return "\n".join([*lines, *(f"| {name} | {' | '.join(each)} |" for name, each in rows.items())])
-
-
-def figure(value: float, ci95: list[float]) -> str:
-    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"
 
 
 def main(page: Path, svg: Path) -> int:
