@@ -123,7 +123,7 @@ EDITS = (
     ),
     Edit(
         "another key of the study schema, with a default",
-        _replace("src/sparring/study.py", "    test: TestPlan\n", '    test: TestPlan\n    remark: str = ""\n'),
+        _replace("src/sparring/study_file.py", "    test: TestPlan\n", '    test: TestPlan\n    remark: str = ""\n'),
     ),
     Edit("a key set to its default", _config("coders={sae: {layer: 1}}", "draw={seed: 0}")),
     Edit(
