@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import tarfile
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from sparring.canonical import digest
 from sparring.codedigest import reached_code
@@ -107,14 +107,17 @@ def _gave(action: Action, name: str) -> bool:
 def _codes_at(revision: str, repository: Path) -> dict[str, str]:
     """The code digest of every rule's script at a git revision."""
     done = subprocess.run(
-        ["git", "archive", revision, "src", "workflow"], cwd=repository, capture_output=True, check=False
+        ["git", "archive", "--format=zip", revision, "src", "workflow"],
+        cwd=repository,
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         raise SparringError(
             f"{revision} is neither a digest in the store nor a git revision: {done.stderr.decode().strip()}"
         )
-    with tempfile.TemporaryDirectory() as name, tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(name, filter="data")
+    with tempfile.TemporaryDirectory() as name, ZipFile(BytesIO(done.stdout)) as archive:
+        archive.extractall(name)
         root, scripts = Path(name) / "src" / "sparring", sorted((Path(name) / "workflow" / "scripts").glob("*.py"))
         return {script.name: digest(reached_code(script, root=root)) for script in scripts}
 
