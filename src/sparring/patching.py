@@ -9,7 +9,7 @@ in this very pass (Marks et al. 2024, mean ablation):
 zbar and ebar are means over counted tokens. With every latent kept and errors staying, y' is y.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +21,7 @@ from torch.nn.functional import embedding_bag
 
 from sparring.coders.coder import Coder
 from sparring.errors import SparringError
-from sparring.sites import parse_site
-from sparring.subject_model import site_module, visit_site
+from sparring.splice import EditOfBoth, replaced
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Ablation:
     errors_stay: bool
 
     @torch.no_grad()
-    def edit(self) -> Callable[[Float[Tensor, "rows d"], Float[Tensor, "rows d"]], Float[Tensor, "rows d"]]:
+    def edit(self) -> EditOfBoth:
         """(rows of the read site, rows of the write site) -> what stands at the write site, without gradients."""
         decoder = self.coder.decoder
         out = ~self.kept.to(decoder.device)
@@ -72,32 +71,6 @@ def ablated(model: Any, ablations: Sequence[Ablation], *, where: Bool[Tensor, "b
         raise SparringError(f"coders that write one site ({', '.join(sites)}) cannot be ablated together; name one")
     with ExitStack() as stack:
         for one in ablations:
-            for handle in _hooks(model, one, where):
-                stack.callback(handle.remove)
+            read, write = one.coder.read_site, one.coder.write_site
+            stack.enter_context(replaced(model, one.edit(), read=read, write=write, where=where))
         yield
-
-
-def _hooks(
-    model: Any, one: Ablation, where: Bool[Tensor, "batch position"]
-) -> Iterator[torch.utils.hooks.RemovableHandle]:
-    read, write = parse_site(one.coder.read_site), parse_site(one.coder.write_site)
-    edit = one.edit()
-    rows: list[Tensor] = []
-
-    def see(value: Tensor) -> None:
-        rows[:] = [value[where]]
-
-    def put(value: Tensor) -> Tensor:
-        if read == write:
-            see(value)
-        if not rows:
-            raise SparringError(
-                f"a coder that reads {read.name} cannot write {write.name}: the model comes there first"
-            )
-        new = value.clone()
-        new[where] = edit(rows.pop(), value[where]).to(value)
-        return new
-
-    if read != write:
-        yield visit_site(site_module(model, read), read, see)
-    yield visit_site(site_module(model, write), write, put)

@@ -10,8 +10,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from sparring.hooks import site_module, visit_site
 from sparring.sites import Site
-from sparring.subject_model import site_module, visit_site
 
 
 @contextmanager

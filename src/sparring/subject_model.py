@@ -1,14 +1,13 @@
 """The prepared subject model, loaded for use; and the activations at any of its sites in one forward pass."""
 
 import functools
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -16,6 +15,7 @@ from sparring.controls.iid_embeddings import draw_embeddings
 from sparring.controls.planted import plant
 from sparring.device import device
 from sparring.errors import SparringError
+from sparring.hooks import site_module, visit_site
 from sparring.sites import Site, check_site
 
 logging.disable_progress_bar()
@@ -84,40 +84,3 @@ class SiteReader:
                 return {site.name: found[site.name] for site in self._sites}
         absent = [site.name for site in self._sites if site.name not in found]
         raise SparringError(f"site {absent[0]!r}: the model's forward pass never reached it")
-
-
-def site_module(model: Any, site: Site) -> nn.Module:
-    """The module that carries `site`. Raises SparringError, naming the modules there are, if the model has none."""
-    config = model.config.to_dict()
-    hookpoint = site.hookpoint(config)
-    try:
-        module: nn.Module = model.base_model.get_submodule(hookpoint)
-    except AttributeError as error:
-        names = [name for name, _ in model.base_model.named_modules() if f".{site.layer}." in f"{name}."]
-        kind, there = config.get("model_type"), ", ".join(names[:12])
-        raise SparringError(
-            f"site {site.name!r}: a {kind} model has no module {hookpoint!r}; it has {there}"
-        ) from error
-    return module
-
-
-def visit_site(
-    module: nn.Module, site: Site, visit: Callable[[Tensor], Tensor | None]
-) -> torch.utils.hooks.RemovableHandle:
-    """Show `visit` the activations of `site` in each forward pass; what it returns, unless None, takes their place."""
-    if site.is_input:
-
-        def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            new = visit(args[0] if args else kwargs["hidden_states"])
-            if new is None:
-                return None
-            return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
-
-        return module.register_forward_pre_hook(before, with_kwargs=True)
-
-    def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        several = isinstance(output, tuple)
-        new = visit(output[0] if several else output)
-        return new if new is None or not several else (new, *output[1:])
-
-    return module.register_forward_hook(after)

@@ -8,7 +8,6 @@ the batch and the padding on the right, and so the same for every reader of the 
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from sparring.canonical import pretty_json, significant
 from sparring.errors import SparringError
+from sparring.sources.folder import copy_model_files
 
 IID = "iid_embeddings.json"
 _CHUNK = 8192  # tokens of the vocabulary embedded at a time
@@ -40,8 +40,7 @@ def refuse_iid_embeddings(subject: Path, what: str) -> None:
 
 def write_iid_embeddings(model: Any, subject: Path, *, seed: int, out: Path) -> dict[str, Any]:
     """Copy the folder `subject` of `model` into the empty folder `out`, and add iid_embeddings.json; return that."""
-    for path in sorted(path for path in subject.iterdir() if path.is_file()):
-        shutil.copyfile(path, out / path.name)
+    copy_model_files(subject, out=out)
     embedding = model.get_input_embeddings()
     mean, std = _moments(embedding)
     found = {"control": "iid_embeddings", "mean": mean, "std": std, "seed": seed}

@@ -6,7 +6,6 @@ the vector. A folder without planted.json is run as it is.
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sparring.canonical import pretty_json
+from sparring.hooks import site_module, visit_site
 from sparring.sites import parse_site
+from sparring.sources.folder import copy_model_files
 
 PLANTED = "planted.json"
 _VECTOR = "planted.safetensors"
@@ -26,8 +27,7 @@ _MULTIPLIER, _MODULUS = 1_000_003, (1 << 31) - 1
 
 def write_planted(subject: Path, *, site: str, vector: Float[Tensor, " d"], out: Path) -> None:
     """Copy the subject folder into the empty folder `out` and plant `vector` (raw units) at `site` there."""
-    for path in sorted(path for path in subject.iterdir() if path.is_file()):
-        shutil.copyfile(path, out / path.name)
+    copy_model_files(subject, out=out)
     save_file({"vector": vector.float().contiguous()}, out / _VECTOR)
     (out / PLANTED).write_bytes(pretty_json({"control": "planted", "site": site}))
 
@@ -46,8 +46,6 @@ def plant(model: Any, subject: Path) -> None:
     """Let forward passes of `model` have what planted.json of its folder says; where there is none, nothing changes."""
     if not (subject / PLANTED).is_file():
         return
-    from sparring.subject_model import site_module, visit_site  # which imports this module to load a subject
-
     site = parse_site(json.loads((subject / PLANTED).read_bytes())["site"])
     vector = load_file(subject / _VECTOR, device=str(model.device))["vector"]
     now: dict[str, Tensor] = {}

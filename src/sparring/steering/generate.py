@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sparring.device import device
+from sparring.hooks import site_module, visit_site
 from sparring.sites import parse_site
-from sparring.subject_model import site_module, visit_site
 
 _ROWS, _ROWS_READ = 64, 16  # generated, and read for perplexity, at a time: every logit of what is read is held
 
