@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest, sha256_file
-from sparring.errors import SparringError
+from sparring.errors import NotInStudy, SparringError
 from sparring.jobview import BESIDE
 from sparring.manifest import content_of
 from sparring.memo import read_action
@@ -73,6 +73,6 @@ def _planned(specs: Specs, rule: str, wildcards: Mapping[str, str]) -> dict[str,
         return None  # of an older graph
     try:
         spec: dict[str, Any] = method(**{key: wildcards[key] for key in taken})
-    except SparringError:
-        return None  # of a study with what this one has not, such as a language model
+    except NotInStudy:
+        return None
     return spec

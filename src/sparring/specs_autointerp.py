@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sparring.autointerp.plan import WindowsPlan
-from sparring.errors import SparringError
+from sparring.errors import NotInStudy
 from sparring.specs_base import BaseSpecs
 from sparring.study_keys import Llm
 
@@ -110,5 +110,5 @@ class AutointerpSpecs(BaseSpecs):
 
     def _llm(self) -> Llm:
         if self.study.llm is None:
-            raise SparringError("llm: this study names no language model; see config/studies/default-llm.yaml")
+            raise NotInStudy("llm: this study names no language model; see config/studies/default-llm.yaml")
         return self.study.llm
