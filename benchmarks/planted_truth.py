@@ -28,7 +28,7 @@ from sparring.edges.stage import edges
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.stage import feature_sets
 from sparring.manifest import read_manifest
-from sparring.probing.contrasts import Contrast, draw_contrasts
+from sparring.probing.contrasts import Contrast, contrasts_of
 from sparring.probing.labelled import read_task, write_task
 from sparring.probing.means import mean_latents, mean_rows
 from sparring.probing.plan import ProbingPlan
@@ -97,7 +97,7 @@ def measured(scratch: Path, subject: Path, coders: dict[str, Path], task: Path, 
     arms = {name: Coder.load(path).arm for name, path in coders.items()}
     sites = tuple(arm.write_site for arm in arms.values())
     capture_task(subject, task, context=CONTEXT, sites=sites, dtype="float32", batch=16, out=rows)
-    contrast = draw_contrasts(texts, seed=plan.seed)[texts.classes.index(CLASS)]
+    (contrast,) = contrasts_of(texts, [CLASS], seed=plan.seed, key="class")
     sets = FeatureSetPlan("planted", CLASS, [NEAR], sizes=[1, 5, 20], readout=READOUT)
     graph = EdgesPlan("planted", CLASS, [NEAR, FAR], readout=READOUT, nodes=15)
     return {
@@ -119,7 +119,7 @@ def measured(scratch: Path, subject: Path, coders: dict[str, Path], task: Path, 
 def steered(scratch: Path, found: dict[str, Found], site: str, plan: ProbingPlan, study: Study) -> None:
     """Steer the model as it is along what each condition found; success is text about sports."""
     task = read_task(folder(scratch, "tasks/bbc"))
-    sports = [one for one in draw_contrasts(task, seed=plan.seed) if one.label == "sports"]
+    sports = contrasts_of(task, ["sports"], seed=plan.seed, key="class")
     judges = Judges(folder(scratch, "scorer"), task.texts, sports, layer=study.score.layer, batch=study.score.batch)
     model, tokenizer = load_subject(folder(scratch, "subject")), load_tokenizer(folder(scratch, "subject"))
     steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.05, 0.1, 0.15, 0.2, 0.3])
@@ -169,7 +169,7 @@ def main(page: Path, svg: Path) -> int:
         plain, task, planted = folder(scratch, "subject"), scratch / "task", scratch / "planted"
         relabelled(scratch, plain, task)
         bbc = read_task(folder(scratch, "tasks/bbc"))
-        contrast = next(one for one in draw_contrasts(bbc, seed=plan.seed) if one.label == "sports")
+        (contrast,) = contrasts_of(bbc, ["sports"], seed=plan.seed, key="class")
         site = study.arm(NEAR).write_site
         vector = direction(scratch, contrast)
         train = [text for text, is_train in zip(bbc.texts, bbc.is_train, strict=True) if is_train]

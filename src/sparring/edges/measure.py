@@ -45,22 +45,17 @@ def fit(model: Any, texts: TaskTokens, drawn: Drawn, *, site: str) -> Readout:
     """The readout of the class at `site`, from the clean model's mean rows of training texts."""
     reader, found = SiteReader(model, (site,)), []
     with progress(len(drawn.texts), desc="readout", unit="text") as bar:
-        for ids, counted in batches(some(texts, drawn)):
+        for ids, counted in batches(texts.some(drawn.texts)):
             found.append(pooled(reader.read(ids)[site], counted).cpu())
             bar.update(len(ids))
     return fit_readout(torch.cat(found), drawn.positive)
-
-
-def some(texts: TaskTokens, drawn: Drawn) -> TaskTokens:
-    """The tokens of the texts drawn."""
-    return TaskTokens(texts.ids[drawn.texts], texts.counted[drawn.texts])
 
 
 def with_nodes(network: Network, texts: TaskTokens, drawn: Drawn, number: int) -> Network:
     """The network with, of each layer, the latents whose attributed effect differs most between class and others."""
     found: list[list[Tensor]] = [[] for _ in network.layers]
     with progress(len(drawn.texts), desc="effects of latents", unit="text") as bar:
-        for clean in network.clean(some(texts, drawn)):
+        for clean in network.clean(texts.some(drawn.texts)):
             for each, effect in zip(found, all_effects(network, clean), strict=True):
                 each.append(effect.cpu())
             bar.update(len(clean.ids))
@@ -88,7 +83,7 @@ def measure(network: Network, texts: TaskTokens, drawn: Drawn, *, steps: int) ->
     ids: list[Tensor] = []
     latents: list[list[Tensor]] = [[] for _ in network.layers]
     with progress(len(drawn.texts), desc="edges", unit="text") as bar:
-        for clean in network.clean(some(texts, drawn)):
+        for clean in network.clean(texts.some(drawn.texts)):
             gradients = readout_gradients(network, clean)
             found = {"attribution": attributed(network, clean, gradients)}
             if steps > 1:

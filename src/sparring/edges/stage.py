@@ -8,14 +8,13 @@ import torch
 
 from sparring.edges.curve import curve, try_sizes
 from sparring.edges.layers import load_layer
-from sparring.edges.measure import fit, measure, some, with_nodes
+from sparring.edges.measure import fit, measure, with_nodes
 from sparring.edges.network import Network
 from sparring.edges.plan import EdgesPlan
 from sparring.edges.result import report
 from sparring.edges.table import table
 from sparring.edges.texts import Drawn, draw_texts
-from sparring.errors import SparringError
-from sparring.probing.contrasts import draw_contrasts
+from sparring.probing.contrasts import contrasts_of
 from sparring.probing.labelled import read_task
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.task_tokens import task_tokens
@@ -38,9 +37,8 @@ def edges(
     Raises SparringError for a class that the task does not have, and a coder whose latents write no fixed direction.
     """
     texts = read_task(task)
-    if plan.label not in texts.classes:
-        raise SparringError(f"edges.label: no class {plan.label!r}; the task has {', '.join(texts.classes)}")
-    split = draw_texts(draw_contrasts(texts, seed=probing.seed)[texts.classes.index(plan.label)], plan)
+    (contrast,) = contrasts_of(texts, [plan.label], seed=probing.seed, key="edges.label")
+    split = draw_texts(contrast, plan)
     layers = [load_layer(coders[arm], task_rows, torch.from_numpy(texts.is_train)) for arm in plan.arms]
     model = load_subject(subject)
     tokens = task_tokens(subject, texts.texts, context=context)
@@ -50,7 +48,7 @@ def edges(
     every = table(measured, split.measured.positive, len(layers))
     rest = Drawn(split.measured.texts[split.tried])
     ranked = every.ranked(~split.tried)
-    tried = try_sizes(network, some(tokens, rest), ranked, every.edges, plan)
+    tried = try_sizes(network, tokens.some(rest.texts), ranked, every.edges, plan)
     tokenizer = load_tokenizer(subject)
     words = [[[tokenizer.decode([one]) for one in each] for each in layer] for layer in measured.tokens]
     return report(network, measured, every, curve(tried, rest.positive, plan), words, split, plan)

@@ -19,12 +19,12 @@ from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.readout import fit_readout
 from sparring.feature_sets.runs import Runs
 from sparring.feature_sets.sets import Latents, draw_sets
-from sparring.probing.contrasts import Contrast, Examples, draw_contrasts
+from sparring.probing.contrasts import Contrast, Examples, contrasts_of
 from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import mean_difference
-from sparring.probing.task_tokens import TaskTokens, task_tokens
+from sparring.probing.task_tokens import task_tokens
 from sparring.sites import parse_site
 from sparring.subject_model import load_subject
 
@@ -62,9 +62,7 @@ def feature_sets(
 
 def contrast_of(texts: LabelledTexts, label: str, *, seed: int) -> Contrast:
     """The class against the others. Raises SparringError for one that is not there or has too few texts."""
-    if label not in texts.classes:
-        raise SparringError(f"feature_sets.label: no class {label!r}; the task has {', '.join(texts.classes)}")
-    contrast = draw_contrasts(texts, seed=seed)[texts.classes.index(label)]
+    (contrast,) = contrasts_of(texts, [label], seed=seed, key="feature_sets.label")
     for split, (_, positive) in (("train", contrast.train), ("test", contrast.test)):
         if min(int(positive.sum()), int((~positive).sum())) < _LEAST:
             raise SparringError(
@@ -88,11 +86,11 @@ def ablated_model(
     """The subject on test texts of the contrast, with means and a readout from its training texts."""
     model, made = load_subject(subject), [Coder.load(coders[arm]) for arm in plan.arms]
     tokens = task_tokens(subject, texts.texts, context=context)
-    learnt = Runs(model, _some(tokens, contrast.train.texts), readout=readout).clean
+    learnt = Runs(model, tokens.some(contrast.train.texts), readout=readout).clean
     block = min(parse_site(site).layer for one in made for site in (one.read_site, one.write_site))
     tested = balanced(contrast.test, plan.faithful_texts)
     return Ablated(
-        Runs(model, _some(tokens, tested.texts), readout=readout, block=block),
+        Runs(model, tokens.some(tested.texts), readout=readout, block=block),
         made,
         [token_means(one, task_rows, contrast.train.texts) for one in made],
         fit_readout(learnt, contrast.train.positive),
@@ -105,10 +103,6 @@ def balanced(examples: Examples, most: int) -> Examples:
     sides = [np.flatnonzero(examples.positive == side)[: most // 2] for side in (True, False)]
     at = np.sort(np.concatenate(sides))
     return Examples(examples.texts[at], examples.positive[at])
-
-
-def _some(tokens: TaskTokens, texts: np.ndarray) -> TaskTokens:
-    return TaskTokens(tokens.ids[texts], tokens.counted[texts])
 
 
 def _varies(latents: Mapping[str, Latents], contrast: Contrast) -> bool:

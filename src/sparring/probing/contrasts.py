@@ -6,11 +6,13 @@ look at the same texts in the same order.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from sparring.errors import SparringError
 from sparring.probing.labelled import LabelledTexts
 
 Numbers = np.ndarray
@@ -39,6 +41,14 @@ def draw_contrasts(task: LabelledTexts, *, seed: int) -> list[Contrast]:
         Contrast(label, _draw(members["train"], label, generator), _draw(members["test"], label, generator))
         for label in task.classes
     ]
+
+
+def contrasts_of(task: LabelledTexts, labels: Sequence[str], *, seed: int, key: str) -> list[Contrast]:
+    """Those of some classes, drawn as among all. Raises SparringError, naming the study's `key`, for one not there."""
+    if absent := [label for label in labels if label not in task.classes]:
+        raise SparringError(f"{key}: no class {absent[0]!r}; the task has {', '.join(task.classes)}")
+    each = draw_contrasts(task, seed=seed)
+    return [each[task.classes.index(label)] for label in labels]
 
 
 def _draw(members: dict[str, Numbers], label: str, generator: torch.Generator) -> Examples:

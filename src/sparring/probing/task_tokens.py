@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int, Int32, UInt8
 
 from sparring.errors import SparringError
 from sparring.tokenizer import load_tokenizer, subject_config
@@ -17,6 +17,10 @@ class TaskTokens(NamedTuple):
 
     ids: Int32[np.ndarray, "text position"]
     counted: UInt8[np.ndarray, "text position"]
+
+    def some(self, texts: Int[np.ndarray, " some"]) -> "TaskTokens":
+        """Those of the texts with these numbers."""
+        return TaskTokens(self.ids[texts], self.counted[texts])
 
 
 def task_tokens(subject: Path, texts: Sequence[str], *, context: int) -> TaskTokens:

@@ -15,9 +15,8 @@ import torch
 
 from sparring.canonical import rounded
 from sparring.coders.coder import Coder
-from sparring.errors import SparringError
-from sparring.probing.contrasts import Contrast, draw_contrasts
-from sparring.probing.labelled import LabelledTexts, read_task
+from sparring.probing.contrasts import Contrast, contrasts_of
+from sparring.probing.labelled import read_task
 from sparring.probing.means import mean_latents, mean_rows
 from sparring.probing.plan import ProbingPlan
 from sparring.progress import progress
@@ -53,7 +52,7 @@ def steer(
     Raises SparringError for a class that the task does not have, or where no latent is higher in a class.
     """
     texts = read_task(task)
-    contrasts = _contrasts(texts, plan, probing.seed)
+    contrasts = contrasts_of(texts, plan.labels or texts.classes, seed=probing.seed, key="steering.labels")
     loaded = {arm: Coder.load(coders[arm]) for arm in plan.arms}
     sites = {arm: coder.write_site for arm, coder in loaded.items()}
     along = {
@@ -104,13 +103,6 @@ def _by_arm(concepts: Sequence[Mapping[str, Any]], plan: SteeringPlan) -> dict[s
     each = {arm: [one for one in concepts if one["arm"] == arm] for arm in plan.arms}
     found = {arm: headline(some, list(some[0]["grid"]), plan) for arm, some in each.items()}
     return {arm: None if over is None else over["differences"] for arm, over in found.items() if len(each) > 1}
-
-
-def _contrasts(texts: LabelledTexts, plan: SteeringPlan, seed: int) -> list[Contrast]:
-    if absent := [label for label in plan.labels if label not in texts.classes]:
-        raise SparringError(f"steering.labels: no class {absent[0]!r}; the task has {', '.join(texts.classes)}")
-    each = {one.label: one for one in draw_contrasts(texts, seed=seed)}
-    return [each[label] for label in plan.labels or texts.classes]
 
 
 def _directions(
