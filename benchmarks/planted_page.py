@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from sparring.drawing import STYLE, save_svg
 
 WAYS = ("latent", "difference_of_means", "random")
 Found = dict[str, Any]
@@ -14,8 +13,7 @@ Found = dict[str, Any]
 
 def draw(found: dict[str, Found], svg: Path) -> None:
     """One row a condition: probing, feature sets, edges, steering."""
-    style = {"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 8}
-    with plt.rc_context(style):
+    with plt.rc_context(STYLE):
         figure, rows = plt.subplots(len(found), 4, figsize=(11, 5), layout="constrained", squeeze=False)
         for row, (condition, one) in zip(rows, found.items(), strict=True):
             measures = one["probing"]["measures"]
@@ -52,8 +50,7 @@ def draw(found: dict[str, Found], svg: Path) -> None:
             row[0].set_title("probes", fontsize=8)
             row[1].set_title("feature sets (latents)", fontsize=8)
         rows[0][3].legend(frameon=False, fontsize=7)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def intervals(axes: Any, figures: dict[str, tuple[float, list[float]]]) -> None:

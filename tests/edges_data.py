@@ -13,7 +13,7 @@ from sparring.coders.encoding import Encoder
 from sparring.coders.recipe import Arm
 from sparring.edges.layers import Layer
 from sparring.edges.network import Network
-from sparring.feature_sets.readout import Readout
+from sparring.probing.readout import Readout
 from sparring.probing.task_tokens import TaskTokens
 
 D, LATENTS = 16, 12

@@ -21,12 +21,12 @@ from sparring.feature_sets.figure import draw_feature_sets
 from sparring.feature_sets.means import token_means
 from sparring.feature_sets.page import feature_sets_page
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.readout import fit_readout
 from sparring.feature_sets.stage import ablated_model, balanced, contrast_of, feature_sets
 from sparring.probing.labelled import read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import mean_difference
+from sparring.probing.readout import fit_readout
 from sparring.probing.task_rows import TaskRows
 from sparring.registry import labelled
 from sparring.registry.files import RunInputs

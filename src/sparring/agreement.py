@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
 from sparring.canonical import rounded
+from sparring.drawing import STYLE, save_svg
 from sparring.perlatent import ArmScores, paired, table_reliability
 from sparring.stats.bootstrap import Vector, bootstrap_mean
 from sparring.stats.rank_correlation import rank_correlation
@@ -100,7 +98,7 @@ def draw_agreement(
     first: Mapping[str, ArmScores], second: Mapping[str, ArmScores], *, names: tuple[str, str], svg: Path
 ) -> None:
     """A scatter plot for each metric: a point a latent, its AUROC by one scorer against the other's."""
-    with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(METRICS), figsize=(6.4, 3.2), layout="constrained")
         for axis, metric in zip(axes, METRICS, strict=True):
             for colour, (arm, (a, b)) in zip(_COLOURS, _pairs(first, second, metric).items(), strict=True):
@@ -110,5 +108,4 @@ def draw_agreement(
             axis.set(title=metric, xlabel=f"AUROC by {names[0]}", ylabel=f"AUROC by {names[1]}")
             axis.set_aspect("equal", adjustable="datalim")
         axes[0].legend(frameon=False)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)

@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from sparring.drawing import STYLE, save_svg
 from sparring.perlatent import ArmScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means
 from sparring.words import interval
@@ -28,8 +26,7 @@ from sparring.words import interval
 # Okabe and Ito's colours, told apart by colour-blind readers and in grey; the arms differ in marker as well.
 _ARM = (("#0072B2", "o"), ("#D55E00", "D"))
 _FLOOR, _CEILING, _INK = "#999999", "#009E73", "#222222"
-_STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the same glyphs everywhere
+_STYLE = STYLE | {
     "font.size": 7.5,
     "axes.linewidth": 0.6,
     "axes.edgecolor": _INK,
@@ -39,8 +36,6 @@ _STYLE = {
     "ytick.color": _INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "svg.hashsalt": "sparring",  # element ids from the content instead of at random
-    "svg.fonttype": "path",
 }
 _HALF = 0.36  # half width of an arm's column, in columns
 
@@ -64,9 +59,8 @@ def draw_figure(result: Mapping[str, Any], scores: Mapping[str, ArmScores], *, s
         _same_heights([right for _, right in panels.values()])
         axes[0].set_ylabel("AUROC of a latent")
         figure.legend(handles=_key(), loc="lower center", ncols=4, frameon=False, handlelength=1.6, columnspacing=2.2)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _panel(

@@ -1,7 +1,7 @@
 """The head-to-head on one page of Markdown: verdict, figures, instrument, examples, provenance."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from sparring.controls.page import controls_section
 from sparring.perlatent import ArmScores
 from sparring.verdict import sentence
-from sparring.words import interval, plain_interval, terms
+from sparring.words import interval, plain_interval, table, terms
 
 _TEXT = 160  # characters of an explanation shown
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -70,12 +70,6 @@ def render_page(result: Mapping[str, Any], *, examples: Mapping[str, Sequence[Ex
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
-    """A Markdown table whose first `words` columns are text; figures stand to the right."""
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _metrics(result: Mapping[str, Any]) -> str:
     first, second = result["order"]
     rows, notes = [], []
@@ -106,7 +100,7 @@ def _metrics(result: Mapping[str, Any]) -> str:
                 f"over {matched['pairs']} pairs."
             )
     header = ["mean AUROC per latent", first, second, f"{second} - {first}", "95% interval", "BCa", "p", "detectable"]
-    return _table(header, rows) + "".join(f"\n\n{note}" for note in notes)
+    return table(header, rows) + "".join(f"\n\n{note}" for note in notes)
 
 
 def _registration(found: Mapping[str, Any] | None) -> str:
@@ -119,7 +113,7 @@ def _registration(found: Mapping[str, Any] | None) -> str:
 
 def _arms(result: Mapping[str, Any]) -> str:
     header = ["arm", "kind", "reads", "writes", "latents", "variance explained", "affine floor", "L0", "dead"]
-    return _table(header, [_arm(name, arm) for name, arm in result["arms"].items()], words=4)
+    return table(header, [_arm(name, arm) for name, arm in result["arms"].items()], words=4)
 
 
 def _arm(name: str, arm: Mapping[str, Any]) -> list[str]:
@@ -153,7 +147,7 @@ def _instrument(result: Mapping[str, Any]) -> str:
             ends = [_plain(check[kind][metric].get(arm)) for kind in ("normalised", "reliability", "parse_rate")]
             rows.append([f"{metric}, {arm}", *kinds, *gains, *ends])
     header = ["", "floor (shuffled)", "floor (empty)", "ceiling (oracle)", "oracle - shuffled", "real - shuffled"]
-    return _table([*header, "normalised", "reliability", "parsed"], rows)
+    return table([*header, "normalised", "reliability", "parsed"], rows)
 
 
 def _scorer(check: Mapping[str, Any]) -> str:
@@ -199,7 +193,7 @@ def _examples(examples: Mapping[str, Sequence[Example]]) -> list[str]:
         for arm, chosen in examples.items()
         for example in chosen
     ]
-    return [_table(["arm", "", "explanation", "latent", "AUROC"], rows, words=3)] if rows else []
+    return [table(["arm", "", "explanation", "latent", "AUROC"], rows, words=3)] if rows else []
 
 
 def _gates(result: Mapping[str, Any]) -> str:

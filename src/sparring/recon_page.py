@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from sparring.drawing import STYLE, save_svg
 from sparring.words import interval, plain_interval
 
 _COLUMNS = (
@@ -48,7 +46,7 @@ def recon_page(results: Sequence[Result], *, figure: str) -> str:
 
 def draw_recon(results: Sequence[Result], *, svg: Path) -> None:
     """Two panels, a row a coder: variance explained with its affine floor, and cross-entropy recovered."""
-    with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
+    with plt.rc_context(STYLE):
         size = (6.4, 1.1 + 0.35 * len(results))
         figure, (left, right) = plt.subplots(1, 2, figsize=size, layout="constrained", sharey=True)
         for row, one in enumerate(results):
@@ -60,8 +58,7 @@ def draw_recon(results: Sequence[Result], *, svg: Path) -> None:
         left.set_yticklabels([f"{one['arm']}\n{one['write_site']}" for one in results])
         left.invert_yaxis()
         right.set(title="cross-entropy recovered")
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _point(axis: Any, row: int, value: float | None, ends: Sequence[float] | None) -> None:

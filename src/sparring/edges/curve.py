@@ -14,7 +14,7 @@ from sparring.edges.pruned import Pruned
 from sparring.edges.table import Edge
 from sparring.probing.task_tokens import TaskTokens
 from sparring.progress import progress
-from sparring.stats.margins import Margin, margins, share
+from sparring.stats.margins import figure, margins, share
 
 CLEAN, EMPTY, ALL = "clean", "empty", "all"
 
@@ -82,22 +82,22 @@ def curve(tried: Tried, positive: Bool[np.ndarray, " text"], plan: EdgesPlan) ->
     told_apart = not low <= 0 <= high
 
     def faithful(name: str) -> dict[str, Any] | None:
-        return _figure(share(found[name], found[EMPTY], found[CLEAN]), len(positive)) if told_apart else None
+        return figure(share(found[name], found[EMPTY], found[CLEAN]), len(positive)) if told_apart else None
 
     points = [
         {
             "edges": size,
-            "margin": _figure(found[str(size)], len(positive)),
+            "margin": figure(found[str(size)], len(positive)),
             "faithfulness": faithful(str(size)),
             "random": faithful(f"{size} random"),
         }
         for size in tried.sizes
     ]
     values = {
-        "clean": _figure(found[CLEAN], len(positive)),
-        "empty": _figure(found[EMPTY], len(positive)),
-        "clean - empty": _figure(gap, len(positive)),
-        "all": {"margin": _figure(found[ALL], len(positive)), "faithfulness": faithful(ALL)},
+        "clean": figure(found[CLEAN], len(positive)),
+        "empty": figure(found[EMPTY], len(positive)),
+        "clean - empty": figure(gap, len(positive)),
+        "all": {"margin": figure(found[ALL], len(positive)), "faithfulness": faithful(ALL)},
         "points": points,
         "others": plan.others,
         "errors": plan.errors,
@@ -105,7 +105,3 @@ def curve(tried: Tried, positive: Bool[np.ndarray, " text"], plan: EdgesPlan) ->
         "passes": tried.passes,
     }
     return Curve(values, told_apart)
-
-
-def _figure(margin: Margin, n: int) -> dict[str, Any]:
-    return {"value": margin.estimate, "ci95": list(margin.interval()), "n": n}

@@ -4,31 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from sparring.drawing import STYLE, save_svg
+
 _DRAWN = 40  # edges, by exact effect; the found ones first
 _PLUS, _MINUS, _GREY, _INK = "#0072B2", "#D55E00", "#BBBBBB", "#222222"
-_STYLE = {"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 7.5}
 Result = Mapping[str, Any]
 READOUT = "readout"
 
 
 def draw_edges(result: Result, *, svg: Path) -> None:
     """Write the figure of a result: equal result, equal bytes."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE | {"font.size": 7.5}):
         figure, (left, middle, right) = plt.subplots(
             1, 3, figsize=(11, 4.6), width_ratios=(2, 1, 1), layout="constrained"
         )
         _graph(left, result)
         _scatter(middle, result)
         _faithfulness(right, result)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _graph(axes: Axes, result: Result) -> None:

@@ -14,8 +14,8 @@ from sparring.edges.exact import ablated_edges
 from sparring.edges.layers import Layer
 from sparring.edges.network import Network, batches
 from sparring.edges.texts import Drawn
-from sparring.feature_sets.readout import Readout, fit_readout
 from sparring.probing.pooling import pooled
+from sparring.probing.readout import Readout, fit_readout
 from sparring.probing.task_tokens import TaskTokens
 from sparring.progress import progress
 from sparring.subject_model import SiteReader

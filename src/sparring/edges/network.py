@@ -12,9 +12,9 @@ from torch import Tensor
 
 from sparring.device import device
 from sparring.edges.layers import Layer
-from sparring.feature_sets.readout import Readout
 from sparring.hooks import site_module, visit_site
 from sparring.probing.pooling import pooled
+from sparring.probing.readout import Readout
 from sparring.probing.task_tokens import TaskTokens
 from sparring.resume import resumed
 from sparring.sites import depth, parse_site

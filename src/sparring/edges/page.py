@@ -1,9 +1,9 @@
 """The edges stage on one page of Markdown: what is found, attribution against ablation, the pruned graph, the nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from sparring.words import interval
+from sparring.words import interval, table
 
 _SHOWN = 25  # edges
 Result = Mapping[str, Any]
@@ -55,11 +55,6 @@ def _held(how: str) -> str:
     return "stay as in the clean model" if how == "stay" else "are at their means"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _figure(found: Mapping[str, Any] | None) -> str:
     return "" if found is None else f"{found['value']:.3f} {interval(found['ci95'])}"
 
@@ -75,7 +70,7 @@ def _check(result: Result) -> str:
             for group, one in ({"all": groups["all"], "top": groups["top"]} | groups["pairs"]).items():
                 figures = [_figure(one[kind]) for kind in ("spearman", "pearson")]
                 rows.append([name, _WAYS[way], named[group], str(one["edges"]), *figures])
-    return _table(["figure", "by", "over", "edges", "Spearman", "Pearson"], rows, words=3)
+    return table(["figure", "by", "over", "edges", "Spearman", "Pearson"], rows, words=3)
 
 
 def _curve(found: Mapping[str, Any]) -> str:
@@ -89,7 +84,7 @@ def _curve(found: Mapping[str, Any]) -> str:
         ["all between the nodes", _figure(found["all"]["margin"]), _figure(found["all"]["faithfulness"]), ""],
         ["the whole model", _figure(found["clean"]), "", ""],
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _edges(result: Result) -> str:
@@ -105,7 +100,7 @@ def _edges(result: Result) -> str:
         ]
         for one in result["edges"][:_SHOWN]
     ]
-    return _table(header, rows, words=2)
+    return table(header, rows, words=2)
 
 
 def _layers(result: Result) -> str:
@@ -119,7 +114,7 @@ def _layers(result: Result) -> str:
         ]
         for one in result["layers"]
     ]
-    return _table(header, rows, words=3)
+    return table(header, rows, words=3)
 
 
 def _nodes(result: Result) -> str:
@@ -127,7 +122,7 @@ def _nodes(result: Result) -> str:
         [one["node"], " ".join(code(token) for token in one["tokens"]), _figure(one["effect"])]
         for one in result["nodes"]
     ]
-    return _table(["node", "fires most on", "effect on the margin"], rows, words=2)
+    return table(["node", "fires most on", "effect on the margin"], rows, words=2)
 
 
 def code(token: str) -> str:

@@ -21,14 +21,14 @@ from jaxtyping import Bool
 from sparring.coders.coder import Coder
 from sparring.errors import SparringError
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.readout import Readout
 from sparring.feature_sets.runs import Runs
 from sparring.feature_sets.sets import Columns, Drawn
-from sparring.feature_sets.shares import curve_sizes, figure, shares
+from sparring.feature_sets.shares import curve_sizes, shares
 from sparring.patching import Ablation, Means
+from sparring.probing.readout import Readout
 from sparring.progress import progress
 from sparring.stats.bootstrap import bootstrap_mean
-from sparring.stats.margins import Logits, margins
+from sparring.stats.margins import Logits, figure, margins
 
 SWITCHES = {"errors_stay": True, "errors_ablated": False}
 _TOLERANCE = 1e-3  # logits, in spreads of the training texts

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from sparring.drawing import STYLE, save_svg
 from sparring.feature_sets.page import SIZE, SWITCHES
 
 Result = Mapping[str, Any]
@@ -19,7 +17,7 @@ _GREY, _GREEN, _INK = "#999999", "#009E73", "#222222"
 
 def draw_feature_sets(result: Result, *, svg: Path) -> None:
     """Two panels over the number of latents, 95% intervals over texts: equal input, equal bytes."""
-    with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
+    with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.4), layout="constrained")
         _accuracies(left, result)
         _shares(right, result["faithfulness"])
@@ -30,8 +28,7 @@ def draw_feature_sets(result: Result, *, svg: Path) -> None:
             axis.set_xticks([int(size) for size in sizes], sizes)
             axis.minorticks_off()
             axis.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _accuracies(axis: Any, result: Result) -> None:

@@ -1,9 +1,9 @@
 """A feature set on one page: what it tells of the class, and how faithful the model is to itself with it alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sparring.words import interval, plain_interval
+from sparring.words import interval, plain_interval, table
 
 Result = Mapping[str, Any]
 SIZE = "latents of each coder"
@@ -53,7 +53,7 @@ def _accuracies(result: Result) -> str:
         ]
         for size, one in result["sizes"].items()
     ]
-    return _table(header, rows)
+    return table(header, rows, words=0)
 
 
 def _faithful(of: Result, said: str, plan: Result) -> str:
@@ -65,7 +65,7 @@ def _faithful(of: Result, said: str, plan: Result) -> str:
     rows = [[n, *((_signed if key == "gap" else _plain)(one[key]) for key in _SHARES)] for n, one in sizes.items()]
     rows += [[n, _plain(one), "", "", "", ""] for n, one in of["curve"].items() if n not in (*sizes, "all")]
     header = [SIZE, "faithfulness", f"{plan['random_faithful']} random sets", *_SHARES[2:]]
-    return f"{head}\n\n{_table(header, rows)}"
+    return f"{head}\n\n{table(header, rows, words=0)}"
 
 
 def _build_up(arms: Sequence[str], sizes: Mapping[str, Result], what: str) -> list[str]:
@@ -73,11 +73,7 @@ def _build_up(arms: Sequence[str], sizes: Mapping[str, Result], what: str) -> li
         return []
     depths = ["+".join(arms[: depth + 1]) for depth in range(len(arms))]
     rows = [[size, *(_plain(of["build_up"][names]) for names in depths)] for size, of in sizes.items()]
-    return [f"{what} by depth, the sets of the first coders alone:", _table([SIZE, *depths], rows)]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---:"] * len(header), *rows])
+    return [f"{what} by depth, the sets of the first coders alone:", table([SIZE, *depths], rows, words=0)]
 
 
 def _plain(figure: Result) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from sparring.feature_sets.plan import FeatureSetPlan
 from sparring.feature_sets.sets import Drawn
-from sparring.stats.margins import Margin, share
+from sparring.stats.margins import Margin, figure, share
 
 _STEP = 4  # beyond the plan's sizes, the curve has one so many times as large as the last
 
@@ -59,8 +59,3 @@ def shares(at: Mapping[str, Margin], drawn: Drawn, plan: FeatureSetPlan, *, n: i
         "sizes": sizes,
         "curve": curve | {"all": figure(of("all"), n)},
     }
-
-
-def figure(one: Margin | None, n: int) -> dict[str, Any]:
-    """{"value", "ci95", "n"}: None where there is no margin."""
-    return {"value": one and one.estimate, "ci95": one and list(one.interval()), "n": n}

@@ -16,7 +16,6 @@ from sparring.feature_sets.doubts import doubts, notes
 from sparring.feature_sets.faithful import Ablated, faithfulness
 from sparring.feature_sets.means import token_means
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.readout import fit_readout
 from sparring.feature_sets.runs import Runs
 from sparring.feature_sets.sets import Latents, draw_sets
 from sparring.probing.contrasts import Contrast, Examples, contrasts_of
@@ -24,6 +23,7 @@ from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import mean_difference
+from sparring.probing.readout import fit_readout
 from sparring.probing.task_tokens import task_tokens
 from sparring.sites import parse_site
 from sparring.subject_model import load_subject

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from sparring.drawing import STYLE, save_svg
 
 _ARM, _CONTROLS = ("#0072B2", "o"), (("#D55E00", "D"), ("#CC79A7", "s"), ("#E69F00", "^"), ("#56B4E9", "v"))
 _BASELINE, _INK = "#009E73", "#222222"
@@ -19,7 +18,7 @@ def draw_probing(result: Result, *, svg: Path) -> None:
     """Left: macro accuracies, the bag of words a line; right: arm minus control on the same texts."""
     names = [name for name in result["measures"] if name != _LINE]
     controls = result["controls"]
-    with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
+    with plt.rc_context(STYLE):
         size = (7.0 if controls else 4.6, 1.3 + 0.3 * len(names))
         panels = 2 if controls else 1
         figure, axes = plt.subplots(1, panels, figsize=size, layout="constrained", sharey=True, squeeze=False)
@@ -37,8 +36,7 @@ def draw_probing(result: Result, *, svg: Path) -> None:
         if controls:
             _differences(axes[0][1], controls, names)
         figure.legend(loc="outside lower center", ncols=4, frameon=False)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _differences(axes: Any, controls: Mapping[str, Any], names: Sequence[str]) -> None:

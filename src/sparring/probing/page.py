@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sparring.words import interval, plain_interval
+from sparring.words import interval, plain_interval, table
 
 Result = Mapping[str, Any]
 
@@ -34,18 +34,13 @@ def _list(title: str, sentences: list[str]) -> str:
     return "\n".join([f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]) if sentences else ""
 
 
-def _table(header: list[str], rows: list[list[str]], *, words: int = 1) -> str:
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _probes(result: Result) -> str:
     controls = result["controls"]
     rows = [
         [measure, _accuracy(of)] + [_accuracy(one["measures"][measure]) for one in controls.values()]
         for measure, of in result["measures"].items()
     ]
-    return _table(["macro accuracy", result["arm"]["name"], *controls], rows)
+    return table(["macro accuracy", result["arm"]["name"], *controls], rows)
 
 
 def _classes(result: Result) -> str:
@@ -53,8 +48,8 @@ def _classes(result: Result) -> str:
         [measure, *(f"{one['accuracy']:.3f}{'*' if one['chance'] else ''}" for one in of["classes"].values())]
         for measure, of in result["measures"].items()
     ]
-    table = _table(["accuracy", *result["classes"]], rows)
-    return f"{table}\n\n\\*: the interval (Wilson, 95%) does not lie above 0.5. The intervals are in the JSON."
+    note = "\\*: the interval (Wilson, 95%) does not lie above 0.5. The intervals are in the JSON."
+    return f"{table(['accuracy', *result['classes']], rows)}\n\n{note}"
 
 
 def _control(result: Result, control: str) -> str:
@@ -90,8 +85,8 @@ def _control(result: Result, control: str) -> str:
             f"A coder by the same recipe, {what}, on the same test texts: bootstrap of the paired difference over "
             "texts, p of McNemar's test (over classes, all answers of a text change sides at once), q adjusted over "
             "the classes of a probe.",
-            _table(["over classes", "arm", "control", "difference", "p"], over),
-            _table(
+            table(["over classes", "arm", "control", "difference", "p"], over),
+            table(
                 ["probe", "class", "arm", "control", "difference", "only arm right", "only control right", "p", "q"],
                 classes,
                 words=2,
@@ -102,7 +97,7 @@ def _control(result: Result, control: str) -> str:
 
 def _differences(differences: Mapping[str, Any]) -> str:
     rows = [[name, f"{of['macro']:+.3f} {interval(of['ci95'])}"] for name, of in differences.items()]
-    return _table(["macro accuracy", "difference"], rows)
+    return table(["macro accuracy", "difference"], rows)
 
 
 def _accuracy(of: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ ones for every condition, and each resample has its own share.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -66,3 +66,8 @@ def margins(
 def share(part: Margin, empty: Margin, whole: Margin) -> Margin:
     """(m(part) - m(empty)) / (m(whole) - m(empty)); sensible only where the divisor is told from 0."""
     return part.minus(empty).over(whole.minus(empty))
+
+
+def figure(one: Margin | None, n: int) -> dict[str, Any]:
+    """{"value", "ci95", "n"}, n texts; value and interval are None where there is no margin."""
+    return {"value": one and one.estimate, "ci95": one and list(one.interval()), "n": n}

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from sparring.drawing import STYLE, save_svg
 from sparring.figure import swarm
 from sparring.steering.concept import BASELINE
 from sparring.steering.page import said
@@ -23,12 +21,11 @@ _WAYS = {
     "prompt": ("#009E73", "^"),
 }
 _INK = "#222222"
-_STYLE = {"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 8}
 
 
 def draw_steering(result: Mapping[str, Any], *, svg: Path) -> None:
     """Write the figure of `steer`'s result: equal input, equal bytes."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), layout="constrained")
         if result["headline"] is None:
             for axes in (left, right):
@@ -37,8 +34,7 @@ def draw_steering(result: Mapping[str, Any], *, svg: Path) -> None:
         else:
             _curves(left, result["headline"], result["plan"]["ppl_cap"])
             _gains(right, result)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _curves(axes: Axes, over: Mapping[str, Any], cap: float) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sparring.words import interval, plain_interval
+from sparring.words import interval, plain_interval, table
 
 _NAMES = {"difference_of_means": "difference of means", "baseline": "unsteered"}
 
@@ -77,13 +77,13 @@ def _headline(over: Mapping[str, Any] | None) -> str:
 
 def _by_arm(arms: Mapping[str, Mapping[str, Any] | None]) -> str:
     """The latents of each coder alone."""
-    rows = [["along", "difference of success", "mean", "95% interval", "by t", "n"]]
+    header, rows = ["along", "difference of success", "mean", "95% interval", "by t", "n"], []
     for arm, differences in arms.items():
         for name, one in (differences or {}).items():
             if name.startswith("latent") and one is not None:
                 t = "" if one["ci95_t"] is None else interval(one["ci95_t"])
                 rows.append([arm, said(name), f"{one['value']:+.3f}", interval(one["ci95"]), t, str(one["n"])])
-    return _table(rows) if len(rows) > 1 else ""
+    return table(header, rows, words=2) if rows else ""
 
 
 def _with(one: Mapping[str, Any]) -> str:
@@ -92,11 +92,11 @@ def _with(one: Mapping[str, Any]) -> str:
 
 def _concepts(concepts: Sequence[Mapping[str, Any]]) -> str:
     ways = list(concepts[0]["grid"])
-    rows = [["class", "coder", "latent", "prompt", "unsteered", *map(said, ways)]]
+    header, rows = ["class", "coder", "latent", "prompt", "unsteered", *map(said, ways)], []
     for one in concepts:
         head = [one["label"], one["arm"], str(one["latent"]), one["prompt"], f"{one['baseline']['success']:.2f}"]
         rows.append([*head, *(_at(one["best"].get(way)) for way in ways)])
-    return _table(rows)
+    return table(header, rows, words=4)
 
 
 def _at(best: Mapping[str, Any] | None) -> str:
@@ -112,27 +112,27 @@ def _left_out(concepts: Iterable[Mapping[str, Any]]) -> str:
 
 def _judge(result: Mapping[str, Any]) -> str:
     prompts = result["plan"]["prompts"]
-    rows = [["class", "judge's accuracy", *(f"after {one!r}" for one in prompts)]]
+    header, rows = ["class", "judge's accuracy", *(f"after {one!r}" for one in prompts)], []
     for label, one in result["judge"].items():
         scan = result["prompt_scan"][label]
         accuracy = f"{one['accuracy']:.3f} {plain_interval(one['ci95'])}, n = {one['n']}"
         rows.append([label, accuracy, *(f"{scan[prompt]:.2f}" for prompt in prompts)])
-    return _table(rows)
+    return table(header, rows)
 
 
 def _units(units: Mapping[str, Mapping[str, float]]) -> str:
-    rows = [["site", "RMS norm", "with massive activations", "share of positions that carry one"]]
+    header, rows = ["site", "RMS norm", "with massive activations", "share of positions that carry one"], []
     for site, one in units.items():
         rows.append([site, f"{one['unit']:.1f}", f"{one['rms_with_massive']:.1f}", f"{one['massive']:.2%}"])
-    return _table(rows)
+    return table(header, rows)
 
 
 def _texts(one: Mapping[str, Any]) -> str:
-    rows = [["way", "factor", "texts"]]
+    header, rows = ["way", "factor", "texts"], []
     for way, texts in one["examples"].items():
         factor = f"{one['best'][way]['factor']:g}" if way in one["best"] else ""
         rows.append([said(way), factor, "<br>".join(_plain(text) for text in texts)])
-    return f"### {one['label']} along {one['arm']}\n\nAfter {one['prompt']!r}:\n\n{_table(rows)}"
+    return f"### {one['label']} along {one['arm']}\n\nAfter {one['prompt']!r}:\n\n{table(header, rows, words=3)}"
 
 
 def _plain(text: str) -> str:
@@ -141,8 +141,3 @@ def _plain(text: str) -> str:
     for sign in "\\`*_{}[]<>#|$":
         kept = kept.replace(sign, f"&#{ord(sign)};")
     return kept
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *body])

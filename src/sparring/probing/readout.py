@@ -31,6 +31,6 @@ def fit_readout(rows: Figures, positive: Labels) -> Readout:
     places = rows.double() @ direction
     spread = float(places.std())
     if not spread > 0:
-        raise SparringError("feature_sets.readout: the rows there are the same for every text; name another site")
+        raise SparringError("readout: the rows there are the same for every text; name another site")
     middle = float(places[positive].mean() + places[~positive].mean()) / 2
     return Readout(direction / spread, middle / spread)
