@@ -2,7 +2,8 @@
 # Gives, for each control that is a model: results/random/{control}/subject.json, the subject randomised, and its
 # activations.json and task_rows/{task}.json, of the same tokens and texts at the same sites. A coder's twin by a control,
 # {coder}_{control}, is an arm like any other, trained and measured on these by the rules of the other files;
-# and results/controls.{json,md,svg}: every figure of the compared coders beside those of their twins.
+# and results/controls.json: every figure of the compared coders beside those of their twins, for the head-to-head;
+# results/controls.{md,svg}: the same and the probes on every task.
 
 
 rule random_subject:
@@ -78,6 +79,25 @@ rule controls:
         scores=expand(specs.scores, arm=study.controlled),
     output:
         result="results/controls.json",
+    log:
+        "logs/controls.log",
+    benchmark:
+        "results/benchmarks/controls.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        spec=lambda w: specs.controls(),
+    message:
+        "Trained against random: {params.spec[arms]}"
+    script:
+        "../workflow/scripts/controls.py"
+
+
+rule controls_page:
+    input:
+        controls=rules.controls.output.result,
+        probing=expand(rules.probing.output.result, task=study.tasks, arm=study.compare),
+    output:
         page=report(
             "results/controls.md",
             caption="../docs/report/controls.rst",
@@ -91,14 +111,14 @@ rule controls:
             subcategory="Trained against random",
         ),
     log:
-        "logs/controls.log",
+        "logs/controls_page.log",
     benchmark:
-        "results/benchmarks/controls.tsv"
+        "results/benchmarks/controls_page.tsv"
     conda:
         "../envs/cpu.yaml"
     params:
-        spec=lambda w: specs.controls(),
+        spec=lambda w: specs.controls_page(),
     message:
-        "Trained against random: {params.spec[arms]}"
+        "Trained against random on one page, with probes {params.spec[probed]}"
     script:
-        "../workflow/scripts/controls.py"
+        "../workflow/scripts/controls_page.py"

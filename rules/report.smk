@@ -11,7 +11,9 @@ rule report:
         headtohead=rules.headtohead.output,
         reconstruction=rules.reconstruction.output,
         agreement=rules.agreement.output if study.llm and study.llm.judges else [],
-        controls=(rules.controls.output if study.controlled != study.compare else []),
+        controls=(
+            rules.controls_page.output if study.controlled != study.compare else []
+        ),
         probing=expand(rules.probing.output, task=study.tasks, arm=list(study.coders)),
         feature_sets=expand(rules.feature_sets.output, feature_set=study.feature_sets),
         steering=expand(rules.steering.output, steering=study.steering),

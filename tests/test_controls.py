@@ -12,6 +12,7 @@ from checkout import ROOT
 from coders_data import ARMS, tiny_activations, tiny_recipe
 from headtohead_data import Simulated, simulate, two_arms
 from safetensors.torch import load_file
+from test_probing_stage import PLAN, TWIN, arm_of, task_of
 from test_study import FOREIGN, SAE
 
 from sparring.coders.coder import Coder
@@ -21,10 +22,12 @@ from sparring.controls.compare import Measured, against_controls
 from sparring.controls.figure import draw_controls
 from sparring.controls.page import controls_page
 from sparring.controls.plan import ControlPlan
+from sparring.controls.with_probing import with_probing
 from sparring.errors import SparringError
 from sparring.headtohead import head_to_head
 from sparring.outdated import _planned
 from sparring.page import render_page
+from sparring.probing.stage import probing
 from sparring.specs import Specs
 from sparring.stats.mover import difference_of
 from sparring.study import Study, read_study
@@ -219,6 +222,26 @@ def test_a_random_model_that_is_clearly_below_is_not(tmp_path: Path) -> None:
     assert ve["diff"] == pytest.approx(0.3) and ve["ci95"] == pytest.approx(
         [0.3 - 8e-4**0.5, 0.3 + 8e-4**0.5], abs=1e-6
     )
+
+
+def test_the_page_has_the_probes_of_the_same_coders_too(tmp_path: Path) -> None:
+    compared_ = compared(tmp_path, "random", measured(tmp_path, "sae_random", 0.55, ve=0.5, recovered=0.2))
+    compared_["coders"]["sae"]["random"]["twin"] = "sae_random"
+    made, labels = task_of(tmp_path / "task")
+    arm = arm_of(tmp_path, labels, 4.0)
+    good, bad = (
+        with_probing(compared_, [probing(arm, [control], made, plan=PLAN) | {"task": "topics"}])
+        for control in (arm_of(tmp_path / f"{strength}", labels, strength, arm=TWIN, seed=1) for strength in (4.0, 0.0))
+    )
+    name = "topics, the probe on all latents"
+    metric = bad["coders"]["sae"]["random"]["metrics"][name]
+    assert metric["diff"] == pytest.approx(metric["trained"]["value"] - metric["random"]["value"], abs=2e-6)
+    assert metric["ci95"][0] > 0 and not [said for said in bad["sentences"] if "the probe on all latents" in said]
+    assert any(said.startswith("On topics, the probe on all latents of the control") for said in good["sentences"])
+    page = controls_page(good, figure="controls.svg")
+    assert f"| {name} |" in page and all(sentence in page for sentence in good["sentences"])
+    assert compared_["sentences"] == [] and name not in compared_["coders"]["sae"]["random"]["metrics"]
+    draw_controls(good, svg=tmp_path / "probed.svg")
 
 
 def test_words_fit_the_control_and_what_was_not_measured_says_why(tmp_path: Path) -> None:

@@ -48,8 +48,15 @@ def test_twins_go_through_the_graph_and_into_the_head_to_head(tmp_path: Path, mi
     headline = json.loads(checkout.result("headtohead_autointerp.json"))
     assert headline["controls"] == found
     assert headline["reasons"][-len(found["sentences"]) :] == found["sentences"]  # the untrained model scores as well
-    assert "this score says little about what the model learned" in checkout.result("controls.md").decode()
     assert "## Against a randomised model" in checkout.result("headtohead_autointerp.md").decode()
+
+    assert not (checkout.work / "results" / "controls.md").exists()
+    ran = checkout.run("results/controls.md", *with_controls(RANDOM))
+    assert ran.status == 0, ran.output
+    page = checkout.result("controls.md").decode()
+    assert "this score says little about what the model learned" in page
+    probed = json.loads(checkout.result("probing/bbc/sae.json"))["controls"]["sae_random"]["pairs"]["sae_all"]
+    assert f"| bbc, the probe on all latents | {probed['arm']:.3f}" in page
 
     # A further control makes its own twins alone; each coder's rows are those of its model.
     chosen = with_controls(RANDOM | OTHERS)

@@ -103,6 +103,12 @@ class AutointerpSpecs(BaseSpecs):
             plan=asdict(study.test),
         )
 
+    def controls_page(self) -> dict[str, Any]:
+        """Show them on one page, with the probes on every task."""
+        return self._spec(
+            "controls_page", probed=[[task, arm] for task in self.study.tasks for arm in self.study.compare]
+        )
+
     def headtohead(self) -> dict[str, Any]:
         """Compare two arms."""
         study = self.study

@@ -12,8 +12,6 @@ snakemake: Snakemake  # put here by Snakemake
 def compute(job: Job) -> Mapping[str, Any]:
     from sparring.canonical import pretty_json
     from sparring.controls.compare import Measured, against_controls
-    from sparring.controls.figure import draw_controls
-    from sparring.controls.page import controls_page
     from sparring.perlatent import read_scores
     from sparring.testplan import TestPlan
 
@@ -30,8 +28,6 @@ def compute(job: Job) -> Mapping[str, Any]:
         arms, spec["pairs"], spec["controls"], refused=spec["refused"], plan=TestPlan(**spec["plan"])
     )
     (job.out / "result").write_bytes(pretty_json(result))
-    (job.out / "page").write_text(controls_page(result, figure="controls.svg"))
-    draw_controls(result, svg=job.out / "svg")
     return {}
 
 

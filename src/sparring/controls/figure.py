@@ -4,28 +4,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from sparring.controls.sentences import WORDS
+from sparring.controls.with_probing import of_all_latents
+from sparring.drawing import STYLE, save_svg
 
 _SIDES = {"trained": ("#0072B2", "o", -0.14), "random": ("#D55E00", "D", 0.14)}
-_PANELS = (("ve",), ("ce_recovered",), ("detection", "fuzz", "bag_of_words"), ("token_entropy",))
 _WIDE, _ROW, _TOP, _BETWEEN, _BELOW = 6.4, 0.3, 0.3, 0.55, 0.6  # inches
-_TITLES = ("variance explained", "cross-entropy recovered", "AUROC of a latent", "entropy of a latent's tokens, bits")
+_PANELS = {
+    "variance explained": ("ve",),
+    "cross-entropy recovered": ("ce_recovered",),
+    "AUROC of a latent": ("detection", "fuzz", "bag_of_words"),
+    "entropy of a latent's tokens, bits": ("token_entropy",),
+}
 
 
 def draw_controls(result: Mapping[str, Any], *, svg: Path) -> None:
-    """Four panels, a row for each twin: variance explained, cross-entropy recovered, AUROC, token entropy."""
+    """A row for each twin in each panel: those of _PANELS and, where it was probed, accuracy on each task."""
     pairs = [found for twins in result["coders"].values() for found in twins.values()]
-    with plt.rc_context({"svg.hashsalt": "sparring", "svg.fonttype": "path", "font.size": 8}):
+    probed = of_all_latents(pairs[0]["metrics"])
+    panels = _PANELS | ({"accuracy of the probe on all latents": tuple(probed)} if probed else {})
+    with plt.rc_context(STYLE):
         # Places in inches: an automatic layout differs in the last bits from one drawing to the next.
-        heights = [_ROW * len(pairs) * len(names) for names in _PANELS]
+        heights = [_ROW * len(pairs) * len(names) for names in panels.values()]
         tall = _TOP + sum(heights) + _BETWEEN * (len(heights) - 1) + _BELOW
         figure, axes, at = plt.figure(figsize=(_WIDE, tall)), [], tall - _TOP
-        for names, title, height in zip(_PANELS, _TITLES, heights, strict=True):
+        for (title, names), height in zip(panels.items(), heights, strict=True):
             axes.append(figure.add_axes((0.27, (at - height) / tall, 0.7, height / tall)))
             _panel(axes[-1], pairs, names, title)
             at -= height + _BETWEEN
@@ -34,8 +39,7 @@ def draw_controls(result: Mapping[str, Any], *, svg: Path) -> None:
             for side, (colour, marker, _) in _SIDES.items()
         ]
         figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-        plt.close(figure)
+        save_svg(figure, svg)
 
 
 def _panel(axis: Any, pairs: Sequence[Mapping[str, Any]], names: Sequence[str], title: str) -> None:
@@ -43,7 +47,9 @@ def _panel(axis: Any, pairs: Sequence[Mapping[str, Any]], names: Sequence[str], 
     for name in names:
         for found in pairs:
             row = len(labels)
-            labels.append(found["twin"] if len(names) == 1 else f"{WORDS[name]}\n{found['twin']}")
+            labels.append(
+                found["twin"] if len(names) == 1 else f"{WORDS.get(name, name.split(', ')[0])}\n{found['twin']}"
+            )
             metric = found["metrics"][name]
             for side, (colour, marker, shift) in _SIDES.items():
                 one = metric.get(side)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparring.controls.sentences import WORDS, of_what
-from sparring.words import interval, plain_interval
+from sparring.words import interval, plain_interval, table
 
 Result = Mapping[str, Any]
 
@@ -16,8 +16,9 @@ def controls_page(result: Result, *, figure: str) -> str:
         "",
         "Each coder beside its twin: trained by the same recipe on as many rows of the same tokens, of a model that",
         "learned nothing, or with a decoder that does not learn. A score that the twin reaches says little about what",
-        "was learned. AUROC is a mean over latents. Intervals: 95%, over latents, of reconstruction over documents;",
-        "a bag of words is a probe of its own, trained to tell a latent's windows by the tokens they hold.",
+        "was learned. AUROC is a mean over latents. Intervals: 95%, over latents, of reconstruction over documents, of",
+        "probes over the texts they are tested on, by pairs. A bag of words of a latent is a probe of its own, trained",
+        "to tell its windows by the tokens they hold.",
         "",
         controls_section(result, level="##"),
         "",
@@ -45,7 +46,7 @@ def controls_section(result: Result, *, level: str = "###") -> str:
 
 def _unmeasured(result: Result) -> list[str]:
     return [
-        f"{coder} against {found['twin']}, {WORDS[name]}: not measured, {metric['not_measured']}."
+        f"{coder} against {found['twin']}, {WORDS.get(name, name)}: not measured, {metric['not_measured']}."
         for coder, twins in result["coders"].items()
         for found in twins.values()
         for name, metric in found["metrics"].items()
@@ -54,15 +55,15 @@ def _unmeasured(result: Result) -> list[str]:
 
 
 def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = ["| | trained | random | trained - random | 95% interval |", "| --- | ---: | ---: | ---: | ---: |"]
-    for name in WORDS:  # a result that was read from its file has other orders
+    rows = []
+    for name in [*WORDS, *(name for name in metrics if name not in WORDS)]:  # read from a file they have other orders
         metric = metrics[name]
-        sides = [_side(name, metric.get(side)) for side in ("trained", "random")]
         ends = ["", "not measured"]
         if "not_measured" not in metric:
             ends = [_number(name, metric["diff"], "+"), "" if metric["ci95"] is None else interval(metric["ci95"])]
-        lines.append(f"| {WORDS[name]} | {' | '.join([*sides, *ends])} |")
-    return "\n".join(lines)
+        sides = [_side(name, metric.get(side)) for side in ("trained", "random")]
+        rows.append([WORDS.get(name, name), *sides, *ends])
+    return table(["", "trained", "random", "trained - random", "95% interval"], rows)
 
 
 def _side(name: str, side: Mapping[str, Any] | None) -> str:
