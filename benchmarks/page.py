@@ -39,7 +39,7 @@ def render(costs: Iterable[Cost], *, cores: int) -> str:
     rows = [_row(cost.stage, cost.seconds, cost.processor, cost.memory) for cost in costs]
     total = _row("**all**", sum(cost.seconds for cost in costs), sum(processor), max(memory, default=None))
     lines = [
-        "# What a head-to-head costs",
+        "# What the jobs cost",
         "",
         f"Measured by Snakemake on a machine with {cores} cores; written by `benchmarks/page.py`.",
         "The seconds add up over jobs, of which several may run at a time; memory is the largest job's.",

@@ -98,8 +98,8 @@ def measured(scratch: Path, subject: Path, coders: dict[str, Path], task: Path, 
     sites = tuple(arm.write_site for arm in arms.values())
     capture_task(subject, task, context=CONTEXT, sites=sites, dtype="float32", batch=16, out=rows)
     (contrast,) = contrasts_of(texts, [CLASS], seed=plan.seed, key="class")
-    sets = FeatureSetPlan("planted", CLASS, [NEAR], sizes=[1, 5, 20], readout=READOUT)
-    graph = EdgesPlan("planted", CLASS, [NEAR, FAR], readout=READOUT, nodes=15)
+    sets = FeatureSetPlan("planted", CLASS, [NEAR], sizes=[1, 5, 20], faithful_texts=32, random_faithful=3, readout=READOUT)
+    graph = EdgesPlan("planted", CLASS, [NEAR, FAR], readout=READOUT, nodes=15, texts=32, train_texts=200)
     return {
         "probing": probing(ArmFiles(arms[NEAR], coders[NEAR], rows), [], task, plan=plan),
         "feature_sets": feature_sets(
@@ -122,7 +122,7 @@ def steered(scratch: Path, found: dict[str, Found], site: str, plan: ProbingPlan
     sports = contrasts_of(task, ["sports"], seed=plan.seed, key="class")
     judges = Judges(folder(scratch, "scorer"), task.texts, sports, layer=study.score.layer, batch=study.score.batch)
     model, tokenizer = load_subject(folder(scratch, "subject")), load_tokenizer(folder(scratch, "subject"))
-    steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.05, 0.1, 0.15, 0.2, 0.3])
+    steering = SteeringPlan("bbc", [NEAR], labels=["sports"], samples=32, factors=[0.1, 0.15, 0.2], tokens=16)
     train = [text for text, is_train in zip(task.texts, task.is_train, strict=True) if is_train]
     unit = residual_units(model, tokenizer, train, [site])[site]["unit"]
     writer = Writer(model, tokenizer, judges, steering, site=site)

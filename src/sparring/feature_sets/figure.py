@@ -27,7 +27,8 @@ def draw_feature_sets(result: Result, *, svg: Path) -> None:
             axis.set_xlabel(SIZE)
             axis.set_xticks([int(size) for size in sizes], sizes)
             axis.minorticks_off()
-            axis.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+            if axis.get_legend_handles_labels()[0]:
+                axis.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         save_svg(figure, svg)
 
 
