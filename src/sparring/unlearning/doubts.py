@@ -32,8 +32,7 @@ def doubts(result: Result) -> list[str]:
         }
         if level:
             named |= set(level)
-            shown = "; ".join(f"{size}: {one['value']:+.3f} {interval(one['ci95'])}" for size, one in level.items())
-            found.append(f"{said} at size {shown}.")
+            found.append(f"{said} at size {_shown(level)}.")
     if unlike := [f"{size}: {of['rate_mismatch']:.2f}" for size, of in sizes.items() if of["rate_mismatch"] > MISMATCH]:
         said = "Random sets could not be matched: by so much firing rates differ on average"
         found.append(f"{said} at size {'; '.join(unlike)}.")
@@ -41,8 +40,11 @@ def doubts(result: Result) -> list[str]:
 
 
 def notes(result: Result) -> list[str]:
-    """What to know of the sets themselves."""
+    """The side effect, and what to know of the sets themselves."""
     arms, sizes, found = len(result["plan"]["arms"]), result["sizes"], []
+    others = {size: of["others"]["set"] for size, of in sizes.items()}
+    if moved := {size: one for size, one in others.items() if one["ci95"][0] > 0 or one["ci95"][1] < 0}:
+        found.append(f"The other texts are not left alone at size {_shown(moved)}.")
     if short := [
         f"{of['held']} of {arms * int(n)} at size {n}" for n, of in sizes.items() if of["held"] < arms * int(n)
     ]:
@@ -50,3 +52,7 @@ def notes(result: Result) -> list[str]:
     if silent := [f"{of['silent']} of {of['held']} at size {size}" for size, of in sizes.items() if of["silent"]]:
         found.append(f"Latents of the set that fire in no test text: {'; '.join(silent)}.")
     return found
+
+
+def _shown(figures: Mapping[str, Result]) -> str:
+    return "; ".join(f"{size}: {one['value']:+.3f} {interval(one['ci95'])}" for size, one in figures.items())
