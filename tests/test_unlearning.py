@@ -10,6 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+import yaml
+from checkout import ROOT
 from coders_data import TRANSCODER, random_coder, save_coder
 from planted_data import CONTEXT, LATENT, Planted, altered, planted_study
 from probing_data import tiny_task_rows
@@ -21,12 +23,15 @@ from sparring.errors import SparringError
 from sparring.feature_sets import runs
 from sparring.feature_sets.means import token_means
 from sparring.feature_sets.sets import Columns
+from sparring.outdated import _planned
 from sparring.probing.contrasts import balanced, contrast_of
 from sparring.probing.labelled import read_task
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.task_tokens import task_tokens
 from sparring.registry import labelled
 from sparring.registry.files import RunInputs
+from sparring.specs import Specs
+from sparring.study import read_study
 from sparring.testplan import TestPlan
 from sparring.unlearning.doubts import doubts, notes
 from sparring.unlearning.effects import effects
@@ -295,6 +300,14 @@ def test_a_run_reports_it(found, tmp_path) -> None:
     reported = labelled.unlearning(inputs, "low", TestPlan(resamples=100, seed=0))
     assert reported.figures["selectivity_gap3"] == found["sizes"]["3"]["selectivity"]["gap"]
     assert reported.doubts == found["doubts"] and len(reported.figures) == 12
+
+
+def test_its_spec_holds_the_plan_and_a_recorded_result_is_found_again() -> None:
+    study = read_study(yaml.safe_load((ROOT / "config/studies/controls.yaml").read_text()))
+    spec = Specs(study, ROOT).unlearning("sports")
+    assert UnlearningPlan(**spec["plan"]) == study.unlearning["sports"] and spec["context"] == 64
+    assert _planned(Specs(study, ROOT), "unlearning", {"unlearning": "sports"}) == spec
+    assert _planned(Specs(study, ROOT), "unlearning", {"unlearning": "gone"}) is None
 
 
 def test_a_skip_transcoder_between_its_two_sites(tmp_path) -> None:
