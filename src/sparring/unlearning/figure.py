@@ -30,5 +30,5 @@ def draw_unlearning(result: Mapping[str, Any], *, svg: Path) -> None:
             axis.minorticks_off()
             axis.set_title(title)
         axes[0].set_ylabel("delta CE, nats a token")
-        axes[0].legend(frameon=False, fontsize=6)
+        axes[0].legend(frameon=False, fontsize=6, loc="upper left")
         save_svg(figure, svg)
