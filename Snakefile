@@ -3,7 +3,7 @@
 from sparring.workflow import mend, start
 
 STAGES = (
-    "study sources activations coders gates probing feature_sets steering edges "
+    "study sources activations coders gates probing feature_sets steering edges unlearning "
     "autointerp llm controls headtohead runs report"
 ).split()
 

@@ -18,6 +18,7 @@ rule report:
         feature_sets=expand(rules.feature_sets.output, feature_set=study.feature_sets),
         steering=expand(rules.steering.output, steering=study.steering),
         edges=expand(rules.edges.output, edges=study.edges),
+        unlearning=expand(rules.unlearning.output, unlearning=study.unlearning),
         registry=rules.registry.output if study.runs else [],
     output:
         html="results/report.html",

@@ -20,4 +20,5 @@ wildcard_constraints:
     feature_set=one_of(study.feature_sets),
     steering=one_of(study.steering),
     edges=one_of(study.edges),
+    unlearning=one_of(study.unlearning),
     memory=one_of(study.memory),

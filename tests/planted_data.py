@@ -4,7 +4,7 @@ Texts of class a hold the sign @, whose embedding is the direction v alone; with
 often. Blocks hardly change the residual stream, so v stays what it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from coders_data import random_coder, save_coder
 from probing_data import tiny_task
+from safetensors.torch import load_file, save_file
 from tiny import WORDS, tiny_model, tiny_tokenizer
 
 from sparring.coders.recipe import Arm
@@ -37,15 +38,21 @@ class Planted(NamedTuple):
     coders: Mapping[str, Path]
 
 
-def planted_study(root: Path, *, present: bool) -> Planted:
-    """All of it below `root`; present: whether the direction tells class a from the others."""
+def planted_study(root: Path, *, present: bool, speaks: bool = False) -> Planted:
+    """All of it below `root`; present: whether the direction tells class a from the others.
+
+    speaks: v is added to an embedding of its own, and the model reads which letters may follow the sign off it.
+    """
     v = torch.nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(5)), dim=0)
     model, tokenizer = tiny_model(layers=4), tiny_tokenizer(bos=True)
     with torch.no_grad():
         table = model.get_input_embeddings().weight
         table.mul_(1 / table.std())
         table.sub_(torch.outer(table @ v, v))
-        table[tokenizer.convert_tokens_to_ids("@")] = _STRENGTH * v
+        sign = tokenizer.convert_tokens_to_ids("@")
+        table[sign] = table[sign] * speaks + _STRENGTH * v
+        for letter in sorted({word[0] for word in WORDS}) if speaks else ():
+            model.lm_head.weight[tokenizer.convert_tokens_to_ids(letter)] += 2 * v
     model.eval().save_pretrained(root / "subject")
     tokenizer.save_pretrained(root / "subject")
     _texts(root / "texts", present=present)
@@ -61,6 +68,17 @@ def planted_study(root: Path, *, present: bool) -> Planted:
         root / "rows",
         {name: _coder(root / name, arm, v, seed) for seed, (name, arm) in enumerate(ARMS.items())},
     )
+
+
+def altered(folder: Path, source: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+    """A copy of a coder with `change` made to its weights."""
+    folder.mkdir()
+    for path in source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    weights = load_file(folder / "sae.safetensors")
+    change(weights)
+    save_file(weights, folder / "sae.safetensors")
+    return folder
 
 
 def _texts(folder: Path, *, present: bool) -> None:

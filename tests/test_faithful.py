@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from coders_data import TRANSCODER, random_coder, save_coder
-from planted_data import ARMS, CONTEXT, LATENT, READOUT, Planted, planted_study
+from planted_data import ARMS, CONTEXT, LATENT, READOUT, Planted, altered, planted_study
 from probing_data import tiny_task_rows
 
 from sparring.coders.coder import Coder
@@ -21,7 +21,8 @@ from sparring.feature_sets.figure import draw_feature_sets
 from sparring.feature_sets.means import token_means
 from sparring.feature_sets.page import feature_sets_page
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.stage import ablated_model, balanced, contrast_of, feature_sets
+from sparring.feature_sets.stage import ablated_model, feature_sets
+from sparring.probing.contrasts import balanced, contrast_of
 from sparring.probing.labelled import read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
@@ -110,19 +111,6 @@ def test_with_the_direction_absent_nothing_is_claimed(absent) -> None:
     assert "nothing to be faithful to" in page and "none" in page
 
 
-def altered(folder: Path, source: Path, change: Any) -> Path:
-    """A copy of a coder with `change` made to its weights."""
-    from safetensors.torch import load_file, save_file
-
-    folder.mkdir()
-    for path in source.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    weights = load_file(folder / "sae.safetensors")
-    change(weights)
-    save_file(weights, folder / "sae.safetensors")
-    return folder
-
-
 def test_a_coder_that_writes_nothing_leaves_nothing_to_be_faithful_to(present, tmp_path) -> None:
     silent = altered(tmp_path / "low", present.coders["low"], lambda weights: weights["W_dec"].zero_())
     found = result(present, PLAN, {"low": silent})
@@ -169,7 +157,7 @@ def test_an_ablation_that_does_not_put_back_what_was_there_stops_the_job(present
 
 def test_means_are_those_of_a_loop_over_tokens(present) -> None:
     coder = Coder.load(present.coders["low"])
-    texts = contrast_of(read_task(present.task), "a", seed=0).train.texts
+    texts = contrast_of(read_task(present.task), "a", seed=0, key="label").train.texts
     found = token_means(coder, present.rows, texts)
     latents, errors = [], []
     with TaskRows(present.rows) as rows:
@@ -184,7 +172,7 @@ def test_means_are_those_of_a_loop_over_tokens(present) -> None:
 
 def test_rows_of_a_run_are_in_the_order_of_the_texts_and_those_of_the_cache(present) -> None:
     texts = read_task(present.task)
-    contrast = contrast_of(texts, "a", seed=42)
+    contrast = contrast_of(texts, "a", seed=42, key="label")
     at = ARMS["high"].write_site  # which the cache has: there the readout can be compared
     model = ablated_model(
         present.subject, present.coders, texts, present.rows, contrast, plan=PLAN, readout=at, context=CONTEXT
@@ -255,6 +243,6 @@ def test_a_skip_transcoder_is_ablated_between_its_two_sites(tmp_path) -> None:
     assert found["doubts"][0] == "There are 12 test texts, fewer than 20: intervals over them say little."
     assert found["faithfulness"]["errors_stay"]["effect"]["value"] != 0
     latents = mean_latents(coder, rows, len(read_task(task).texts))
-    contrast = contrast_of(read_task(task), "rain", seed=42)
+    contrast = contrast_of(read_task(task), "rain", seed=42, key="label")
     gap = mean_difference(latents[contrast.train.texts], contrast.train.positive).abs()
     assert found["sizes"]["3"]["latents"]["low"] == gap.argsort(descending=True)[:3].tolist()

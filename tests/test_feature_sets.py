@@ -12,8 +12,7 @@ from sparring.errors import SparringError
 from sparring.feature_sets.accuracy import answers, compare_sets
 from sparring.feature_sets.plan import FeatureSetPlan, readout_of
 from sparring.feature_sets.sets import draw_sets, twin_set
-from sparring.feature_sets.stage import balanced, contrast_of
-from sparring.probing.contrasts import Contrast, draw_contrasts
+from sparring.probing.contrasts import Contrast, balanced, contrast_of, draw_contrasts
 from sparring.probing.labelled import LabelledTexts
 
 LATENTS = 60
@@ -85,6 +84,29 @@ def test_random_twins_fire_as_often_and_are_none_of_the_set() -> None:
     assert drawn.mismatch(5) == pytest.approx(slow)
 
 
+def test_of_the_latents_that_are_stronger_in_the_class_alone() -> None:
+    task = labelled(train=80, test=60)
+    latents = planted(task, 0)
+    latents[:, 30] = 3 - latents[:, 30]  # the sign of the other classes
+    train, positive = contrast(task).train
+    assert set(draw_sets([latents], contrast(task), PLAN).of(2)[0]) == {7, 30}
+    (order,) = draw_sets([latents], contrast(task), PLAN, more=True).orders
+    gap = (latents[train][positive].mean(dim=0) - latents[train][~positive].mean(dim=0))[order]
+    assert order[0] == 7 and 30 not in order
+    assert (gap > 0).all() and (gap.diff() <= 0).all()
+
+
+def test_a_set_may_be_short_of_its_size_or_empty() -> None:
+    task = labelled(train=80, test=60)
+    latents = torch.zeros_like(noise(task, 0))
+    drawn = draw_sets([latents], contrast(task), PLAN, more=True)
+    assert [len(some) for some in drawn.of(4)] == [0] and drawn.mismatch(4) == 0
+    assert all(len(twin) == 0 for (twin,) in drawn.twins[4])
+    latents[:, 7] = planted(task, 0)[:, 7]
+    drawn = draw_sets([latents], contrast(task), PLAN, more=True)
+    assert drawn.of(4)[0].tolist() == [7] and len(drawn.twins[4][0][0]) == 1
+
+
 def test_the_nearest_in_rate_are_taken() -> None:
     rate = np.repeat([0.1, 0.5, 0.9], 30)
     for seed in range(5):
@@ -120,11 +142,11 @@ def test_latents_that_never_fire_are_counted() -> None:
 def test_a_class_that_is_not_there_or_has_too_few_texts() -> None:
     task = labelled(train=6, test=4)
     with pytest.raises(SparringError, match="no class 'z'; the task has a, b, c"):
-        contrast_of(task, "z", seed=0)
+        contrast_of(task, "z", seed=0, key="feature_sets.label")
     lone = [n for n, label in enumerate(task.labels) if label != "a" or task.is_train[n] or n == 18]
     few = LabelledTexts([task.texts[n] for n in lone], [task.labels[n] for n in lone], task.is_train[lone])
     with pytest.raises(SparringError, match="class 'a' has 1 test texts against 1 others; 2 of each are needed"):
-        contrast_of(few, "a", seed=0)
+        contrast_of(few, "a", seed=0, key="feature_sets.label")
 
 
 def test_texts_under_ablation_are_half_of_the_class() -> None:

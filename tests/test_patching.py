@@ -51,11 +51,12 @@ def coder(arm: Arm, seed: int = 0) -> Coder:
     return SparsifyCoder(random_coder(arm, seed=seed), arm)
 
 
-def ablation(one: Coder, kept: Sequence[int], *, errors_stay: bool, seed: int = 1) -> Ablation:
+def ablation(one: Coder, kept: Sequence[int], *, errors_stay: bool, seed: int = 1, multiple: float = 0.0) -> Ablation:
     rng = torch.Generator().manual_seed(seed)
     mask = torch.zeros(LATENTS, dtype=torch.bool)
     mask[list(kept)] = True
-    return Ablation(one, mask, Means(torch.rand(LATENTS, generator=rng), torch.randn(16, generator=rng)), errors_stay)
+    means = Means(torch.rand(LATENTS, generator=rng), torch.randn(16, generator=rng))
+    return Ablation(one, mask, means, errors_stay, multiple)
 
 
 def read(model, text: Text, site: str) -> torch.Tensor:
@@ -76,9 +77,10 @@ def test_all_kept_and_errors_staying_is_the_model(model, text, arm) -> None:
 @pytest.mark.parametrize("arm", [SAE, TRANSCODER, SKIP], ids=lambda arm: arm.name)
 @pytest.mark.parametrize("errors_stay", [True, False])
 @pytest.mark.parametrize("kept", [(), (3, 5, 8, 13, 21, 34, 55)], ids=["none", "some"])
-def test_what_stands_at_the_write_site_is_that_of_the_dense_twin(model, text, arm, errors_stay, kept) -> None:
-    """y' = sum of kept z d + sum of others' zbar d + what else the output has + error or its mean."""
-    one = ablation(coder(arm), kept, errors_stay=errors_stay)
+@pytest.mark.parametrize("multiple", [0.0, -2.0])
+def test_what_stands_at_the_write_site_is_that_of_the_dense_twin(model, text, arm, errors_stay, kept, multiple) -> None:
+    """y' = sum of kept z d + sum of others' (zbar + c z) d + what else the output has + error or its mean."""
+    one = ablation(coder(arm), kept, errors_stay=errors_stay, multiple=multiple)
     found = under(model, text, [one], arm.write_site)
     clean = SiteReader(model, tuple(dict.fromkeys(arm.sites))).read(text.ids)
     for row, position in text.where.nonzero():
@@ -86,7 +88,7 @@ def test_what_stands_at_the_write_site_is_that_of_the_dense_twin(model, text, ar
         z, y_hat = one.coder.dense(x)[0], one.coder.forward(x)[0]
         beside = y_hat - z @ one.coder.decoder  # bias, and the skip
         error = y - y_hat
-        wanted = torch.where(one.kept, z, one.means.latents) @ one.coder.decoder + beside
+        wanted = torch.where(one.kept, z, one.means.latents + multiple * z) @ one.coder.decoder + beside
         wanted = wanted + (error if errors_stay else one.means.error)
         torch.testing.assert_close(found[row, position], wanted, rtol=1e-4, atol=1e-3)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparring.stats.margins import Margin, margins, share
+from sparring.stats.margins import Margin, margins, share, sides
 
 
 @pytest.fixture
@@ -42,6 +42,18 @@ def test_the_same_as_drawing_texts_one_by_one(rng) -> None:
         assert at[name].estimate == pytest.approx(values[:7].mean() - values[7:].mean())
         slow = [values[p].mean() - values[n].mean() for p, n in zip(drawn, other, strict=True)]
         assert at[name].drawn == pytest.approx(np.array(slow))
+
+
+def test_the_two_sides_are_means_of_their_own_texts_and_their_difference_is_the_margin(rng) -> None:
+    positive = np.arange(30) % 3 == 0
+    values = {"a": logits(rng, positive, 2.0), "b": positive * 4.0}
+    at = margins(values, positive, resamples=40, seed=1)
+    for name, (mine, others) in sides(values, positive, resamples=40, seed=1).items():
+        assert mine.estimate == pytest.approx(values[name][positive].mean())
+        assert others.estimate == pytest.approx(values[name][~positive].mean())
+        assert np.array_equal(mine.drawn - others.drawn, at[name].drawn)
+    mine, others = sides(values, positive, resamples=40, seed=1)["b"]
+    assert mine.interval() == pytest.approx((4, 4)) and others.interval() == (0, 0)
 
 
 def test_the_order_of_texts_does_not_matter_to_the_estimate(rng) -> None:

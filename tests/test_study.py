@@ -22,6 +22,7 @@ SCOPE = {"uri": "hf:google/gemma-scope-2b-pt-mlp", "revision": "1" * 40, "member
 FOREIGN = {"format": "gemma_scope", "source": SCOPE}
 LATE = {"kind": "sae", "layer": 4, "read": "mlp.out", "write": "mlp.out"}
 EDGES = {"task": "bbc", "label": "sports", "arms": ["sae", "transcoder"], "readout": "layers.3.resid_post"}
+UNLEARNING = {"task": "bbc", "label": "sports", "arms": ["sae"]}
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
@@ -94,6 +95,27 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         r"edges.x.readout: layers.3.resid_post is not behind layers.4.mlp.out, where late writes; name a later site",
     ),
     "edges of no arm": (lambda c: c.update(edges={"x": EDGES | {"arms": ["sae", "y"]}}), "edges.x: 'y' is not among"),
+    "unlearning of no class": (
+        lambda c: c.update(unlearning={"x": {"task": "bbc", "arms": ["sae"]}}),
+        "key 'unlearning.x.label' is missing",
+    ),
+    "unlearning by two coders of one site": (
+        lambda c: c.update(unlearning={"x": UNLEARNING | {"arms": ["sae", "transcoder"]}}),
+        "unlearning.x.arms sae, transcoder: two write one site",
+    ),
+    "unlearning on no task": (
+        lambda c: c.update(unlearning={"x": UNLEARNING | {"task": "y"}}),
+        "unlearning.x.task: 'y'",
+    ),
+    "unlearning by no arm": (
+        lambda c: c.update(unlearning={"x": UNLEARNING | {"arms": ["y"]}}),
+        "unlearning.x: 'y' is",
+    ),
+    "ablated to what": (
+        lambda c: c.update(unlearning={"x": UNLEARNING | {"to": "median"}}),
+        "unlearning.x.to is 'medi",
+    ),
+    "a size twice": (lambda c: c.update(unlearning={"x": UNLEARNING | {"sizes": [5, 5]}}), "unlearning: sizes"),
     "blocks unknown": (lambda c: c["subject"].pop("layers"), "subject.layers: missing"),
     "too many latents": (lambda c: c["draw"].update(latents=10**6), "draw.latents: 1000000 is more than"),
     "no such arm": (lambda c: c.update(compare=["sae", "gate"]), "'gate' is not among coders"),

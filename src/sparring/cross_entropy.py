@@ -40,15 +40,14 @@ def in_the_model(
     """
     documents, of_sequence = np.unique(data.document[sequences], return_inverse=True)
     counts, losses = np.zeros(len(documents)), np.zeros((len(documents), len(_RUNS)))
-    row_bytes = 4 * int(model.config.get_text_config().vocab_size) * data.tokens.shape[1]
-    batch = max(1, _LOGIT_BYTES // row_bytes)
+    batch = sequences_at_once(model, data.tokens.shape[1])
     write = coder.write_site
     with progress(len(sequences), desc=f"cross-entropy {coder.arm.name}", unit="sequence") as bar:
         for start in range(0, len(sequences), batch):
             some = sequences[start : start + batch]
             ids = torch.from_numpy(data.tokens[some]).to(device(), torch.long)
             counted = torch.from_numpy(data.counted[some]).to(device(), torch.bool)
-            clean = _losses(model, ids, counted)
+            clean = sequence_losses(model, ids, counted)
             if start == 0:
                 _require_unchanged(clean, _with(model, ids, counted, lambda rows: rows, read=write, write=write))
             made = _with(model, ids, counted, coder.forward, read=coder.read_site, write=write)
@@ -89,10 +88,15 @@ def _recovered(ce: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"] | None:
     return (zero - coder) / (zero - clean) if (zero > clean).all() else None
 
 
-def _losses(
+def sequences_at_once(model: Any, length: int) -> int:
+    """How many sequences of so many positions are run together, so that their logits fit in 256 MiB; at least 1."""
+    return max(1, _LOGIT_BYTES // (4 * int(model.config.get_text_config().vocab_size) * length))
+
+
+def sequence_losses(
     model: Any, ids: Int[Tensor, "batch position"], counted: Bool[Tensor, "batch position"]
 ) -> Float[Tensor, " batch"]:
-    """Each sequence's cross-entropy, summed over its counted targets."""
+    """Each sequence's cross-entropy in nats, summed over its counted targets (float64)."""
     with torch.no_grad():
         logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
     each = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none").view(len(ids), -1)
@@ -101,7 +105,7 @@ def _losses(
 
 def _with(model: Any, ids: Tensor, counted: Tensor, edit: Edit, *, read: str, write: str) -> Float[Tensor, " batch"]:
     with spliced(model, edit, read=read, write=write, where=counted):
-        return _losses(model, ids, counted)
+        return sequence_losses(model, ids, counted)
 
 
 def _require_unchanged(clean: Float[Tensor, " batch"], put_back: Float[Tensor, " batch"]) -> None:

@@ -6,7 +6,9 @@ in this very pass (Marks et al. 2024, mean ablation):
     y' = y - sum over latents i not kept of (z_i - zbar_i) d_i          errors stay
     y' = the same - (e - ebar)                                          errors are ablated
 
-zbar and ebar are means over counted tokens. With every latent kept and errors staying, y' is y.
+zbar and ebar are means over counted tokens. With every latent kept and errors staying, y' is y. An ablated latent may
+keep a multiple of what it is, or of its opposite, besides: c z_i + zbar_i (Farrell et al. 2024, negative scaling, with
+zbar 0).
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,6 +42,8 @@ class Ablation:
     kept: Bool[Tensor, " latent"]
     means: Means
     errors_stay: bool
+    multiple: float = 0.0
+    """c, of the latents that are ablated."""
 
     @torch.no_grad()
     def edit(self) -> EditOfBoth:
@@ -52,7 +56,7 @@ class Ablation:
         @torch.no_grad()
         def edited(x: Float[Tensor, "rows d"], y: Float[Tensor, "rows d"]) -> Float[Tensor, "rows d"]:
             made = self.coder.reconstruct(x)
-            gone = made.values * out[made.indices]
+            gone = (1 - self.multiple) * made.values * out[made.indices]
             # The sum of k decoder rows a token: neither [rows, latents] nor [rows, k, d] is ever held.
             new = y - embedding_bag(made.indices, decoder, per_sample_weights=gone, mode="sum") + level
             return new if self.errors_stay else new - (y - made.x_hat) + error

@@ -85,6 +85,12 @@ class Specs(CoderSpecs, AutointerpSpecs):
         context = study.tasks[plan.task].context
         return self._spec("edges", plan=asdict(plan), probing=asdict(study.probing), context=context)
 
+    def unlearning(self, unlearning: str) -> dict[str, Any]:
+        """Ablate a class's latents, and say what it costs."""
+        study, plan = self.study, self.study.unlearning[unlearning]
+        context = study.tasks[plan.task].context
+        return self._spec("unlearning", plan=asdict(plan), probing=asdict(study.probing), context=context)
+
     def memory(self, memory: str) -> dict[str, Any]:
         """Say whether a model fits on a card."""
         return self._spec("memory", plan=asdict(self.study.memory[memory]))

@@ -69,6 +69,7 @@ class StudyArms(StudyKeys):
             "feature_set": self.feature_sets,
             "steering": self.steering,
             "edges": self.edges,
+            "unlearning": self.unlearning,
             "memory": self.memory,
             "run": self.runs,
         }

@@ -66,9 +66,14 @@ def check_names(study: StudyArms) -> None:
 
 
 def check_measures(study: StudyArms) -> None:
-    """Feature sets, steering and edges name tasks and arms that there are, all of one model; so do runs."""
-    for key in ("feature_sets", "steering", "edges"):
+    """Feature sets, steering, edges and unlearning name tasks and arms that there are, all of one model; so do runs."""
+    for key in ("feature_sets", "steering", "edges", "unlearning"):
         _check_named(study, key, {name: (one.task, one.arms) for name, one in getattr(study, key).items()})
+    for name, forgotten in study.unlearning.items():
+        try:
+            forgotten.own_sites({arm: study.arm(arm).write_site for arm in forgotten.arms})
+        except SparringError as error:
+            raise SparringError(f"unlearning.{name}.{error}") from None
     for name, steered in study.steering.items():
         control = study.model_of(steered.arms[0])  # all are of one model
         if control is not None and study.controls[control].model == "iid_embeddings":

@@ -19,6 +19,7 @@ from sparring.steering.plan import SteeringPlan
 from sparring.study_keys import STRICT, CachePlan, CoderConfig, Corpus, Llm, Scorer, Subject
 from sparring.testplan import TestPlan
 from sparring.tokens import TokenPlan
+from sparring.unlearning.plan import UnlearningPlan
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -48,6 +49,7 @@ class StudyKeys:
     feature_sets: dict[Name, FeatureSetPlan] = field(default_factory=dict)
     steering: dict[Name, SteeringPlan] = field(default_factory=dict)
     edges: dict[Name, EdgesPlan] = field(default_factory=dict)
+    unlearning: dict[Name, UnlearningPlan] = field(default_factory=dict)
     memory: dict[Name, MemoryPlan] = field(default_factory=dict)
     controls: dict[Name, ControlPlan] = field(default_factory=dict)
     name: str = "study"

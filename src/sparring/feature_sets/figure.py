@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sparring.drawing import STYLE, save_svg
+from sparring.drawing import STYLE, estimates, save_svg
 from sparring.feature_sets.page import SIZE, SWITCHES
 
 Result = Mapping[str, Any]
@@ -39,7 +39,7 @@ def _accuracies(axis: Any, result: Result) -> None:
     spread = np.array([one["random"]["sd_over_sets"] for one in sizes.values()])
     axis.fill_between(at, random - spread, random + spread, color=_GREY, alpha=0.35, linewidth=0)
     axis.plot(at, random, "s-", color=_GREY, markersize=3, linewidth=1, label="random sets, one sd over sets")
-    _line(axis, {size: one["set"] for size, one in sizes.items()}, *_LOOKS["errors_stay"], "the set")
+    estimates(axis, {size: one["set"] for size, one in sizes.items()}, *_LOOKS["errors_stay"], "the set")
     axis.axhline(result["ceiling"]["value"], color=_GREEN, linewidth=1, label="all latents")
     axis.axhline(0.5, color=_INK, linewidth=0.6, linestyle=":")
     axis.set_title(f"accuracy: {result['plan']['label']} against the others")
@@ -48,23 +48,12 @@ def _accuracies(axis: Any, result: Result) -> None:
 def _shares(axis: Any, of: Result) -> None:
     for switch, (colour, style) in _LOOKS.items():
         curve = {size: one for size, one in of[switch]["curve"].items() if size != "all"}
-        _line(axis, curve, colour, style, f"the set, {SWITCHES[switch]}")
+        estimates(axis, curve, colour, style, f"the set, {SWITCHES[switch]}")
         rest = {size: one["complement"] for size, one in of[switch]["sizes"].items()}
-        _line(axis, rest, colour, "x:", f"all but it, {SWITCHES[switch]}")
+        estimates(axis, rest, colour, "x:", f"all but it, {SWITCHES[switch]}")
     twins = {size: one["random"] for size, one in of["errors_stay"]["sizes"].items()}
-    _line(axis, twins, _GREY, "s-", "random sets, errors stay")
+    estimates(axis, twins, _GREY, "s-", "random sets, errors stay")
     if all(of[switch]["curve"]["all"]["value"] is None for switch in SWITCHES):
         axis.annotate("nothing to be faithful to", (0.5, 0.5), xycoords="axes fraction", ha="center")
     axis.axhline(1, color=_INK, linewidth=0.6, linestyle=":")
     axis.set_title("share of the readout's margin")
-
-
-def _line(axis: Any, figures: Result, colour: str, style: str, label: str) -> None:
-    known = {int(size): one for size, one in figures.items() if one["value"] is not None}
-    if known:
-        values = np.array([one["value"] for one in known.values()])
-        ends = np.array([one["ci95"] for one in known.values()])
-        error = np.maximum(np.abs(ends.T - values), 0)
-        axis.errorbar(
-            list(known), values, yerr=error, fmt=style, color=colour, markersize=3.5, linewidth=1, label=label
-        )

@@ -1,8 +1,8 @@
 """Which latents make a feature set, and what it is held against. Light: a study is read at each parse."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -14,32 +14,53 @@ _FURTHER = 4  # blocks between the deepest coder and the readout, where no arm o
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class FeatureSetPlan:
-    """The strongest latents of some coders for one class of a task, against random sets of the same size."""
+class SetsPlan:
+    """Sets of latents of some coders, for one class of a task: what every study of such sets says."""
 
+    key: ClassVar[str]
+    """Of the study."""
     task: str
     label: str
     """The class that is told from the others."""
     arms: Annotated[list[str], Field(min_length=1)]
     """The coders, in order of depth: the set is the union of as many latents of each."""
-    sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [5, 10, 20, 50])
+    sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [5, 20, 50])
     """Latents of each coder."""
-    random_sets: Annotated[int, Field(ge=1)] = 100
+    random_sets: Annotated[int, Field(ge=1)] = 5
     """Random sets, matched on firing rate latent by latent."""
+    resamples: Annotated[int, Field(ge=1)] = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(set(self.arms)) < len(self.arms):
+            raise SparringError(f"{self.key}: arms {self.arms}; name each coder once")
+        if not self.sizes or len(set(self.sizes)) < len(self.sizes):
+            raise SparringError(f"{self.key}: sizes {self.sizes}; name at least one, each once")
+
+    def own_sites(self, written: Mapping[str, str]) -> list[str]:
+        """Where the coders write, of {arm: its write site}. Raises SparringError for two that write one site."""
+        mine = [written[arm] for arm in self.arms]
+        if len(set(mine)) < len(mine):
+            raise SparringError(f"arms {', '.join(self.arms)}: two write one site; a set takes one coder for a site")
+        return mine
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FeatureSetPlan(SetsPlan):
+    """The strongest latents of some coders for one class, against random sets, and what is faithful with them alone."""
+
+    key: ClassVar[str] = "feature_sets"
+    sizes: list[Annotated[int, Field(ge=1)]] = field(default_factory=lambda: [5, 10, 20, 50])
+    random_sets: Annotated[int, Field(ge=1)] = 100
     readout: str | None = None
     """The site whose probe a set has to be faithful to; None: see `readout_of`."""
     faithful_texts: Annotated[int, Field(ge=4)] = 48
     """At most so many test texts, half of them of the class, are run under ablations."""
     random_faithful: Annotated[int, Field(ge=1)] = 5
     """Of the random sets, so many are run under ablations."""
-    resamples: Annotated[int, Field(ge=1)] = 10_000
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if len(set(self.arms)) < len(self.arms):
-            raise SparringError(f"feature_sets: arms {self.arms}; name each coder once")
-        if not self.sizes or len(set(self.sizes)) < len(self.sizes):
-            raise SparringError(f"feature_sets: sizes {self.sizes}; name at least one, each once")
+        super().__post_init__()
         if self.random_faithful > self.random_sets:
             raise SparringError(
                 f"feature_sets: random_faithful {self.random_faithful} of {self.random_sets} random_sets; lower it"
@@ -58,10 +79,7 @@ def readout_of(plan: FeatureSetPlan, written: Mapping[str, str], layers: int) ->
 
     Raises SparringError for a plan whose coders write one site, or a readout that is not later than all of them.
     """
-    mine: Collection[str] = [written[arm] for arm in plan.arms]
-    if len(set(mine)) < len(mine):
-        raise SparringError(f"arms {', '.join(plan.arms)}: two write one site; a set takes one coder for a site")
-    end = max(mine, key=depth)
+    end = max(plan.own_sites(written), key=depth)
     deepest = max(written.values(), key=depth)
     last = min(depth(end)[0] + _FURTHER, layers - 1)
     site = plan.readout or (deepest if depth(deepest) > depth(end) else f"layers.{last}.resid_post")

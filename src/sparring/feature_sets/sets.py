@@ -13,9 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sparring.errors import SparringError
-from sparring.feature_sets.plan import FeatureSetPlan
+from sparring.feature_sets.plan import SetsPlan
 from sparring.probing.contrasts import Contrast
-from sparring.probing.probe import strongest
+from sparring.probing.probe import Figures, Labels, mean_difference, strongest
 
 _NEAREST = 20  # of which one is drawn
 
@@ -27,14 +27,14 @@ Columns = list[Int[np.ndarray, "_"]]
 
 
 class Drawn(NamedTuple):
-    """The sets of a plan. orders: every latent of each coder, strongest first; rates: of each; twins: {size: sets}."""
+    """The sets of a plan. orders: latents of each coder, strongest first; rates: of all; twins: {size: sets}."""
 
     orders: Columns
     rates: list[Rates]
     twins: dict[int, list[Columns]]
 
     def of(self, size: int) -> Columns:
-        """The `size` strongest latents of each coder, or all that it has."""
+        """The `size` strongest latents of each coder, or all that there are to choose from."""
         return [order[:size] for order in self.orders]
 
     def dead(self, size: int) -> int:
@@ -48,12 +48,14 @@ class Drawn(NamedTuple):
             for twin in self.twins[size]
             for rate, mine, other in zip(self.rates, self.of(size), twin, strict=True)
         ]
-        return float(np.concatenate(apart).mean())
+        every = np.concatenate(apart)
+        return float(every.mean()) if every.size else 0.0
 
 
-def draw_sets(coders: Sequence[Latents], contrast: Contrast, plan: FeatureSetPlan) -> Drawn:
+def draw_sets(coders: Sequence[Latents], contrast: Contrast, plan: SetsPlan, *, more: bool = False) -> Drawn:
     """The sets by the largest |difference of class means| on the training texts, and `plan.random_sets` twins of each.
 
+    more: of the latents with a higher mean in the class alone; a set may then be short of its size, or empty.
     Raises SparringError for a size that a coder has too few latents for.
     """
     train, positive = contrast.train
@@ -61,14 +63,19 @@ def draw_sets(coders: Sequence[Latents], contrast: Contrast, plan: FeatureSetPla
     fewest = min(len(rate) for rate in rates)
     if 2 * max(plan.sizes) > fewest:
         raise SparringError(
-            f"feature_sets.sizes: {max(plan.sizes)} of {fewest} latents leave too few for a random set; lower it"
+            f"{plan.key}.sizes: {max(plan.sizes)} of {fewest} latents leave too few for a random set; lower it"
         )
-    orders = [strongest(latents[train], positive, latents.shape[1]) for latents in coders]
+    orders = [_order(latents[train], positive, more=more) for latents in coders]
     drawn = Drawn(orders, rates, {})
     for size in plan.sizes:
         rng = np.random.default_rng([plan.seed, size])
         drawn.twins[size] = [twin_set(rates, drawn.of(size), rng) for _ in range(plan.random_sets)]
     return drawn
+
+
+def _order(x: Figures, positive: Labels, *, more: bool) -> Int[np.ndarray, "_"]:
+    order = strongest(x, positive, x.shape[1])
+    return order[mean_difference(x, positive).numpy()[order] > 0] if more else order
 
 
 def twin_set(rates: Sequence[Rates], chosen: Columns, rng: np.random.Generator) -> Columns:

@@ -6,29 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sparring.canonical import rounded
 from sparring.coders.coder import Coder
-from sparring.errors import SparringError
 from sparring.feature_sets.accuracy import compare_sets
 from sparring.feature_sets.doubts import doubts, notes
 from sparring.feature_sets.faithful import Ablated, faithfulness
 from sparring.feature_sets.means import token_means
 from sparring.feature_sets.plan import FeatureSetPlan
-from sparring.feature_sets.runs import Runs
+from sparring.feature_sets.runs import Runs, first_block, mean_rows_at
 from sparring.feature_sets.sets import Latents, draw_sets
-from sparring.probing.contrasts import Contrast, Examples, contrasts_of
+from sparring.probing.contrasts import Contrast, balanced, contrast_of
 from sparring.probing.labelled import LabelledTexts, read_task
 from sparring.probing.means import mean_latents
 from sparring.probing.plan import ProbingPlan
 from sparring.probing.probe import mean_difference
 from sparring.probing.readout import fit_readout
 from sparring.probing.task_tokens import task_tokens
-from sparring.sites import parse_site
 from sparring.subject_model import load_subject
-
-_LEAST = 2  # texts of the class, and others, in each split
 
 
 def feature_sets(
@@ -47,7 +41,7 @@ def feature_sets(
     Raises SparringError for a class that the task does not have, or with fewer than two texts on a side.
     """
     texts = read_task(task)
-    contrast = contrast_of(texts, plan.label, seed=probing.seed)
+    contrast = contrast_of(texts, plan.label, seed=probing.seed, key="feature_sets.label")
     latents = {arm: mean_latents(coders[arm], task_rows, len(texts.texts)) for arm in plan.arms}
     drawn = draw_sets(list(latents.values()), contrast, plan)
     result = compare_sets(latents, contrast, drawn, plan) | {
@@ -58,18 +52,6 @@ def feature_sets(
     model = ablated_model(subject, coders, texts, task_rows, contrast, plan=plan, readout=readout, context=context)
     result["faithfulness"] = {"site": readout} | faithfulness(model, drawn, plan)
     return dict(rounded(result | {"doubts": doubts(result), "notes": notes(result)}))
-
-
-def contrast_of(texts: LabelledTexts, label: str, *, seed: int) -> Contrast:
-    """The class against the others. Raises SparringError for one that is not there or has too few texts."""
-    (contrast,) = contrasts_of(texts, [label], seed=seed, key="feature_sets.label")
-    for split, (_, positive) in (("train", contrast.train), ("test", contrast.test)):
-        if min(int(positive.sum()), int((~positive).sum())) < _LEAST:
-            raise SparringError(
-                f"feature_sets.label: class {label!r} has {int(positive.sum())} {split} texts against "
-                f"{int((~positive).sum())} others; {_LEAST} of each are needed: raise the task's {split}"
-            )
-    return contrast
 
 
 def ablated_model(
@@ -86,23 +68,16 @@ def ablated_model(
     """The subject on test texts of the contrast, with means and a readout from its training texts."""
     model, made = load_subject(subject), [Coder.load(coders[arm]) for arm in plan.arms]
     tokens = task_tokens(subject, texts.texts, context=context)
-    learnt = Runs(model, tokens.some(contrast.train.texts), readout=readout).clean
-    block = min(parse_site(site).layer for one in made for site in (one.read_site, one.write_site))
+    outcome = mean_rows_at(model, readout)
+    learnt = Runs(model, tokens.some(contrast.train.texts), outcome).clean
     tested = balanced(contrast.test, plan.faithful_texts)
     return Ablated(
-        Runs(model, tokens.some(tested.texts), readout=readout, block=block),
+        Runs(model, tokens.some(tested.texts), outcome, block=first_block(made)),
         made,
         [token_means(one, task_rows, contrast.train.texts) for one in made],
         fit_readout(learnt, contrast.train.positive),
         tested.positive,
     )
-
-
-def balanced(examples: Examples, most: int) -> Examples:
-    """The first `most` of them, half of the class, half of the others, in their order."""
-    sides = [np.flatnonzero(examples.positive == side)[: most // 2] for side in (True, False)]
-    at = np.sort(np.concatenate(sides))
-    return Examples(examples.texts[at], examples.positive[at])
 
 
 def _varies(latents: Mapping[str, Latents], contrast: Contrast) -> bool:

@@ -16,6 +16,7 @@ from sparring.errors import SparringError
 from sparring.probing.labelled import LabelledTexts
 
 Numbers = np.ndarray
+_LEAST = 2  # texts of the class, and others, in each split
 
 
 class Examples(NamedTuple):
@@ -49,6 +50,25 @@ def contrasts_of(task: LabelledTexts, labels: Sequence[str], *, seed: int, key: 
         raise SparringError(f"{key}: no class {absent[0]!r}; the task has {', '.join(task.classes)}")
     each = draw_contrasts(task, seed=seed)
     return [each[task.classes.index(label)] for label in labels]
+
+
+def contrast_of(task: LabelledTexts, label: str, *, seed: int, key: str) -> Contrast:
+    """One class against the others. Raises SparringError, naming `key`, for one not there or with too few texts."""
+    (contrast,) = contrasts_of(task, [label], seed=seed, key=key)
+    for split, (_, positive) in (("train", contrast.train), ("test", contrast.test)):
+        if min(int(positive.sum()), int((~positive).sum())) < _LEAST:
+            raise SparringError(
+                f"{key}: class {label!r} has {int(positive.sum())} {split} texts against "
+                f"{int((~positive).sum())} others; {_LEAST} of each are needed: raise the task's {split}"
+            )
+    return contrast
+
+
+def balanced(examples: Examples, most: int) -> Examples:
+    """The first `most` of them, half of the class, half of the others, in their order."""
+    sides = [np.flatnonzero(examples.positive == side)[: most // 2] for side in (True, False)]
+    at = np.sort(np.concatenate(sides))
+    return Examples(examples.texts[at], examples.positive[at])
 
 
 def _draw(members: dict[str, Numbers], label: str, generator: torch.Generator) -> Examples:

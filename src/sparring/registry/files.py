@@ -20,6 +20,7 @@ _FILES: Mapping[Measure, Mapping[str, str]] = {
     "feature_sets": {"feature_sets": "results/feature_sets/{about}.json"},
     "steering": {"steering": "results/steering/{about}.json"},
     "edges": {"edges": "results/edges/{about}.json"},
+    "unlearning": {"unlearning": "results/unlearning/{about}.json"},
     "memory": {"memory": "results/memory/{about}.json"},
     "headtohead": {"headtohead": "results/headtohead_autointerp.json"},
 }

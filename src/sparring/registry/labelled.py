@@ -106,6 +106,17 @@ def edges(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
     return Found(figures, list(found["doubts"]))
 
 
+def unlearning(inputs: RunInputs, arm: str, test: TestPlan) -> Found:
+    """What ablating each size of the set costs the class, the others, the one beyond the other; gaps to random."""
+    found = json.loads(inputs.file("unlearning").read_bytes())
+    figures: Figures = {}
+    for size, of in found["sizes"].items():
+        for name in ("class", "others", "selectivity"):
+            one = of[name]
+            figures |= {f"{name}{size}": figure(**one["set"]), f"{name}_gap{size}": figure(**one["gap"])}
+    return Found(figures, found["doubts"])
+
+
 def _mean(of: Mapping[str, Any] | None) -> dict[str, Any]:
     return figure(None) if of is None else figure(of["value"], of["ci95"], of["n"])
 

@@ -120,5 +120,6 @@ _MEASURES: Mapping[Measure, Callable[[RunInputs, str, TestPlan], Found]] = {
     "feature_sets": labelled.feature_sets,
     "steering": labelled.steering,
     "edges": labelled.edges,
+    "unlearning": labelled.unlearning,
     "memory": _memory,
 }

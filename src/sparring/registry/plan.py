@@ -20,6 +20,7 @@ Measure = Literal[
     "feature_sets",
     "steering",
     "edges",
+    "unlearning",
     "memory",
 ]
 REPRODUCED, NOVEL, INCONCLUSIVE, FAILED, SUPERSEDED = "reproduced", "novel", "inconclusive", "failed", "superseded"
@@ -33,10 +34,11 @@ NAMED: Mapping[Measure, str] = {
     "feature_sets": "feature_sets",
     "steering": "steering",
     "edges": "edges",
+    "unlearning": "unlearning",
     "memory": "memory",
 }
 # Measures of all arms together.
-WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "edges", "memory")
+WHOLE: Collection[Measure] = ("headtohead", "feature_sets", "steering", "edges", "unlearning", "memory")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -44,8 +46,8 @@ class RunPlan:
     """One run: the jobs of its measures make it, and its figures are read off their results.
 
     measures: what it reports, of each of `arms`. about: the task of saebench and probing, or which of the study's
-    feature sets, steerings, edges or memory plans is meant. expected: the range of a figure that is reproduced.
-    published: what others measured, carried along as it is. superseded_by: the run of this study that replaces it.
+    feature sets, steerings, edges, unlearning or memory plans is meant. expected: the range of a figure that is
+    reproduced. published: what others measured, carried along as it is. superseded_by: the run that replaces it.
     """
 
     what: str

@@ -49,18 +49,31 @@ def margins(
     logits: Mapping[str, Logits], positive: Bool[np.ndarray, " text"], *, resamples: int, seed: int
 ) -> dict[str, Margin]:
     """The margin of each condition. ValueError where one side has no text."""
+    both = sides(logits, positive, resamples=resamples, seed=seed)
+    return {name: mine.minus(others) for name, (mine, others) in both.items()}
+
+
+def sides(
+    logits: Mapping[str, Logits], positive: Bool[np.ndarray, " text"], *, resamples: int, seed: int
+) -> dict[str, tuple[Margin, Margin]]:
+    """The mean of the class's texts and that of the others', whose difference is the margin, of each condition.
+
+    ValueError where one side has no text.
+    """
     if positive.all() or not positive.any():
         raise ValueError("a margin needs texts of the class and others")
     values = np.stack([one.astype(np.float64) for one in logits.values()])
     rng = np.random.default_rng(seed)
-    whole, drawn = np.zeros(len(values)), np.zeros((resamples, len(values)))
-    for side, sign in ((positive, 1), (~positive, -1)):
-        n = int(side.sum())
-        # Of n texts drawn with replacement, how often each was drawn.
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
-        whole += sign * values[:, side].mean(axis=1)
-        drawn += sign * (counts @ values[:, side].T) / n
-    return {name: Margin(float(whole[row]), drawn[:, row]) for row, name in enumerate(logits)}
+    both = [_means(values[:, side], resamples, rng) for side in (positive, ~positive)]
+    return dict(zip(logits, zip(*both, strict=True), strict=True))
+
+
+def _means(values: Float[np.ndarray, "condition some"], resamples: int, rng: np.random.Generator) -> list[Margin]:
+    """The mean over texts of each condition."""
+    n = values.shape[1]
+    # Of n texts drawn with replacement, how often each was drawn.
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples) @ values.T / n
+    return [Margin(float(one.mean()), drawn[:, row]) for row, one in enumerate(values)]
 
 
 def share(part: Margin, empty: Margin, whole: Margin) -> Margin:
