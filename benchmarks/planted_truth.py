@@ -98,7 +98,9 @@ def measured(scratch: Path, subject: Path, coders: dict[str, Path], task: Path, 
     sites = tuple(arm.write_site for arm in arms.values())
     capture_task(subject, task, context=CONTEXT, sites=sites, dtype="float32", batch=16, out=rows)
     (contrast,) = contrasts_of(texts, [CLASS], seed=plan.seed, key="class")
-    sets = FeatureSetPlan("planted", CLASS, [NEAR], sizes=[1, 5, 20], faithful_texts=32, random_faithful=3, readout=READOUT)
+    sets = FeatureSetPlan(
+        "planted", CLASS, [NEAR], sizes=[1, 5, 20], faithful_texts=32, random_faithful=3, readout=READOUT
+    )
     graph = EdgesPlan("planted", CLASS, [NEAR, FAR], readout=READOUT, nodes=15, texts=32, train_texts=200)
     return {
         "probing": probing(ArmFiles(arms[NEAR], coders[NEAR], rows), [], task, plan=plan),
