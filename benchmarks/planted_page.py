@@ -73,33 +73,33 @@ def table(found: dict[str, Found]) -> str:
     for one in found.values():
         for name in ("sae_top_1", "sae_all", "residual_all", "bag_of_words"):
             of = one["probing"]["measures"][name]
-            add(f"probing, {name}", figure(of["macro"], of["ci95"]))
+            add(f"probing, {name}", figure(of, "macro"))
         for size, of in one["feature_sets"]["sizes"].items():
-            add(f"feature set of {size}: accuracy", figure(of["set"]["value"], of["set"]["ci95"]))
-            add(f"feature set of {size}: gap to random sets", figure(of["gap"]["value"], of["gap"]["ci95"]))
+            add(f"feature set of {size}: accuracy", figure(of["set"]))
+            add(f"feature set of {size}: gap to random sets", figure(of["gap"]))
         for size, of in one["feature_sets"]["faithfulness"]["errors_stay"]["sizes"].items():
             for name, key in (("faithfulness", "faithfulness"), ("faithfulness of random sets", "random")):
-                add(f"feature set of {size}: {name}", shared(of[key]))
+                add(f"feature set of {size}: {name}", figure(of[key]))
         graph = one["edges"]
-        add("readout margin of the class", figure(graph["margin"]["value"], graph["margin"]["ci95"]))
+        add("readout margin of the class", figure(graph["margin"]))
         add("edges found", f"{graph['found']} of {len(graph['edges'])}")
         rank = graph["check"]["strength"]["attribution"]["all"]["spearman"]
-        add("attribution against ablation, Spearman", "" if rank is None else figure(rank["value"], rank["ci95"]))
+        add("attribution against ablation, Spearman", figure(rank))
         add("cosine of the latent's decoder row with the direction", f"{one['cosine']:.3f}")
         steering = one["steering"]
         add("unsteered success", f"{steering['baseline']['success']:.2f}")
         for name in ("latent - baseline", "random - baseline", "latent - random"):
             of = steering["differences"].get(name)
-            add(f"steering, {name}", "no fluent factor" if of is None else figure(of["value"], of["ci95"]))
+            add(f"steering, {name}", "no fluent factor" if of is None else figure(of))
         doubts = [*one["probing"]["doubts"], *one["feature_sets"]["doubts"], *graph["doubts"], *steering["degenerate"]]
         add("said in the results", " ".join(doubts) or "nothing")
     lines = ["| | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(each)} |" for name, each in rows.items())])
 
 
-def figure(value: float, ci95: list[float]) -> str:
-    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"
-
-
-def shared(found: dict[str, Any] | None) -> str:
-    return "none" if found is None else figure(found["value"], found["ci95"])
+def figure(found: dict[str, Any] | None, name: str = "value") -> str:
+    """A figure with its interval, or what of it there is."""
+    if found is None or found[name] is None:
+        return "none"
+    ends = "" if found["ci95"] is None else f" [{found['ci95'][0]:.3f}, {found['ci95'][1]:.3f}]"
+    return f"{found[name]:.3f}{ends}"
