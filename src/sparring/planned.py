@@ -1,7 +1,7 @@
 """The jobs that a target takes, as Snakemake plans them: rule, spec, wildcards, named files; nothing runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,10 @@ from sparring.memo import job_name
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job of the graph. Inputs and outputs are paths relative to the working directory, by name."""
+    """One job of the graph. Inputs and outputs are paths relative to the working directory, by name.
+
+    resources: as its rule and Snakemake's command line have them. benchmark: where Snakemake writes its time.
+    """
 
     rule: str
     spec: Mapping[str, Any]
@@ -18,6 +21,9 @@ class PlannedJob:
     inputs: Mapping[str, Path]
     outputs: Mapping[str, Path]
     scheduled: bool
+    threads: int = 1
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    benchmark: Path | None = None
 
     @property
     def name(self) -> str:
@@ -60,8 +66,15 @@ def planned_jobs(
                 inputs=named_files(job.input),
                 outputs=named_files(job.output),
                 scheduled=dag.needrun(job),
+                threads=job.threads,
+                resources=_plain(job.resources),
+                benchmark=Path(job.benchmark) if job.benchmark else None,
             )
             for level in dag.toposorted()
             for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
             if not job.rule.norun
         ]
+
+
+def _plain(resources: Any) -> dict[str, Any]:
+    return {name: value for name, value in resources.items() if isinstance(value, int | float | str)}

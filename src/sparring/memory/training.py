@@ -28,7 +28,7 @@ from sparring.coders.recipe import Kind, Recipe
 
 _STATES = {"adam": 2, "signum": 1, "muon": 1}
 _TEMPORARIES = {"adam": 2, "signum": 1, "muon": 2}
-_FLOAT = 4
+_FLOAT = 4.0
 _LIBRARIES = 52e6
 
 
@@ -57,25 +57,26 @@ class Training:
             **({} if self.on_card else {"libraries": _LIBRARIES}),
         }
 
-    def smaller(self) -> Iterator[tuple[str, "Training"]]:
-        """What could be changed, in words, and the changed training."""
-        rows = self.recipe.batch_rows // 2
-        while rows:
-            fewer = replace(self.recipe, batch_rows=rows, tokens=max(self.recipe.tokens, rows))
-            yield f"recipe.batch_rows {rows:,}", replace(self, recipe=fewer)
-            rows //= 2
+    def smaller(self, room: float) -> Iterator[tuple[str, "Training"]]:
+        """What would take at most `room` bytes, in words, and the changed training: the first that does of each kind."""
+        for key, least in (("batch_rows", 1), ("width", self.recipe.k)):
+            value = getattr(self.recipe, key) // 2
+            while value >= least:
+                less = replace(self, recipe=replace(self.recipe, **{key: value}))
+                if sum(less.parts().values()) <= room:
+                    yield f"recipe.{key} {value:,}", less
+                    break
+                value //= 2
         if self.recipe.optimizer == "adam":
-            yield "recipe.optimizer signum", replace(self, recipe=replace(self.recipe, optimizer="signum"))
-        width = self.recipe.width // 2
-        while width >= self.recipe.k:
-            yield f"recipe.width {width:,}", replace(self, recipe=replace(self.recipe, width=width))
-            width //= 2
+            less = replace(self, recipe=replace(self.recipe, optimizer="signum"))
+            if sum(less.parts().values()) <= room:
+                yield "recipe.optimizer signum, one state a weight", less
 
     def _piece(self, matrix: float) -> float:
         recipe, d = self.recipe, self.d
-        number = pieces(recipe.batch_rows, recipe.k * d * _FLOAT)
+        number = pieces(recipe.batch_rows, recipe.k * d * 4)
         rows = recipe.batch_rows // number
-        encoded = rows * recipe.width * (_FLOAT / 2 if self.on_card else _FLOAT)
+        encoded = rows * recipe.width * (2.0 if self.on_card else _FLOAT)
         cast = matrix if self.on_card else 0.0  # of both matrices, at half the bytes
         filled = matrix if number > 1 else 0.0  # the first piece's becomes the gradient itself
         contributions = _FLOAT * rows * recipe.k * d
