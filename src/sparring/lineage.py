@@ -1,4 +1,4 @@
-"""What stands behind a job: the specs of the jobs that led to it, of planned jobs and of those that a store remembers."""
+"""What stands behind a job: the specs of the jobs that led to it, planned ones and those that a store remembers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Into how many pieces sparsify's batch is cut, so that its backward stays small. Light: the memory preflight asks too."""
+"""Into how many pieces sparsify's batch is cut, so that its backward stays small. Light: the preflight asks too."""
 
 _BACKWARD_BYTES = 256 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
 

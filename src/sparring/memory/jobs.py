@@ -13,7 +13,8 @@ from sparring.memory.training import Training
 
 _ENCODED_ROWS = 4096  # rows that a coder alone is given at once
 _LOGIT_BYTES = 256 << 20  # sparring.cross_entropy reads as many sequences at once as keep their logits below this
-_RECON_BATCH, _GENERATED, _READ = 8, 64, 16  # sequences at once: sparring.recon_stage, sparring.steering.generate
+# Sequences at once, as in sparring.recon_stage, saebench.core, steering.generate (two: generated, read).
+_RECON_BATCH, _CORE_BATCH, _GENERATED, _READ = 8, 4, 64, 16
 _LENGTH = 4096  # the longest prompt and answer that a scorer is served with
 
 
@@ -60,7 +61,7 @@ def _training(lineage: Lineage, on_card: bool) -> Demand | None:
     return Training(f"training {arm['name']}", arm["kind"], recipe, subject.d, on_card=on_card)
 
 
-def _forward(lineage: Lineage, *, logits: bool = False, copies: int = 1, differentiated: bool = False) -> Demand | None:
+def _forward(lineage: Lineage, *, differentiated: bool = False) -> Demand | None:
     subject, spec = subject_of(lineage), lineage.spec
     if subject is None:
         return None
@@ -70,9 +71,7 @@ def _forward(lineage: Lineage, *, logits: bool = False, copies: int = 1, differe
         batch=int(spec.get("batch", _READ)),
         context=context_of(lineage),
         sites=len(spec.get("sites", "1")),
-        logits=logits,
         coders=coders_of(lineage),
-        copies=copies,
         differentiated=differentiated,
     )
 
@@ -91,6 +90,14 @@ def _recon(lineage: Lineage, on_card: bool) -> Demand | None:
         Forward(name, subject, _RECON_BATCH, context, sites=2, coders=coders),
         Forward(name, subject, at_once, context, logits=True, coders=coders),
     )
+
+
+def _core(lineage: Lineage, on_card: bool) -> Demand | None:
+    subject = subject_of(lineage)
+    if subject is None:
+        return None
+    name = f"sae_bench's core on {subject.name}"
+    return Forward(name, subject, _CORE_BATCH, context_of(lineage), logits=True, coders=coders_of(lineage))
 
 
 def _steering(lineage: Lineage, on_card: bool) -> Demand | None:
@@ -116,12 +123,8 @@ def _both(lineage: Lineage, on_card: bool) -> Demand | None:
     return Forward(name, subject, 1, context_of(lineage), sites=2, logits=True, coders=coders_of(lineage), copies=2)
 
 
-def _with_coders(lineage: Lineage, on_card: bool) -> Demand | None:
-    return _forward(lineage)
-
-
 def _differentiated(lineage: Lineage, on_card: bool) -> Demand | None:
-    return _forward(lineage, logits=False, differentiated=True)
+    return _forward(lineage, differentiated=True)
 
 
 def _encoding(lineage: Lineage, on_card: bool) -> Demand | None:
@@ -149,11 +152,12 @@ def _scorer(lineage: Lineage, on_card: bool) -> Demand | None:
 _DEMANDS: dict[str, Callable[[Lineage, bool], Demand | None]] = {
     **dict.fromkeys(("coder", "lens_coder"), _training),
     **dict.fromkeys(("activations", "random_activations", "task_rows", "random_task_rows"), _capture),
-    **dict.fromkeys(("recon", "saebench_core"), _recon),
     **dict.fromkeys(("latents", "probing", "saebench", "encode_fidelity"), _encoding),
     **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _scorer),
+    "recon": _recon,
     "hook_parity": _both,
-    "feature_sets": _with_coders,
+    "feature_sets": _capture,
+    "saebench_core": _core,
     "edges": _differentiated,
     "steering": _steering,
 }

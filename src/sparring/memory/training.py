@@ -58,7 +58,7 @@ class Training:
         }
 
     def smaller(self, room: float) -> Iterator[tuple[str, "Training"]]:
-        """What would take at most `room` bytes, in words, and the changed training: the first that does of each kind."""
+        """What would take at most `room` bytes, in words, and the changed training: the first of each kind."""
         for key, least in (("batch_rows", 1), ("width", self.recipe.k)):
             value = getattr(self.recipe, key) // 2
             while value >= least:
