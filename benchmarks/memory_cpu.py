@@ -92,7 +92,13 @@ def main() -> None:
             found = measured(rows, arm, recipe)
             parts = Training(arm.name, arm.kind, recipe, d, on_card=False).parts()
             got, said = found["peak"] - found["before"], sum(parts.values())
-            print(arm.name, values, f"{found['before']/1e6:.0f} MB before; {got/1e6:.0f} measured, {said/1e6:.0f} predicted: {said/got-1:+.1%}", {k: round(v/1e6) for k,v in parts.items()}, flush=True)
+            print(
+                arm.name,
+                values,
+                f"{found['before'] / 1e6:.0f} MB before; {got / 1e6:.0f} measured, {said / 1e6:.0f} predicted: {said / got - 1:+.1%}",
+                {k: round(v / 1e6) for k, v in parts.items()},
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

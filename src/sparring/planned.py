@@ -1,6 +1,6 @@
 """The jobs that a target takes, as Snakemake plans them: rule, spec, wildcards, named files; nothing runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ class PlannedJob:
     """One job of the graph. Inputs and outputs are paths relative to the working directory, by name.
 
     resources: as its rule and Snakemake's command line have them. benchmark: where Snakemake writes its time.
+    stage: the name of the rules file.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class PlannedJob:
     threads: int = 1
     resources: Mapping[str, Any] = field(default_factory=dict)
     benchmark: Path | None = None
+    stage: str = ""
 
     @property
     def name(self) -> str:
@@ -48,15 +50,19 @@ def named_files(files: Any) -> dict[str, Path]:
 
 
 def planned_jobs(
-    target: str, *, snakefile: Path, configfiles: Sequence[Path] = (), config: Mapping[str, Any] | None = None
+    targets: Collection[str],
+    *,
+    snakefile: Path,
+    configfiles: Sequence[Path] = (),
+    config: Mapping[str, Any] | None = None,
 ) -> list[PlannedJob]:
-    """The jobs `target` depends on, each after those it needs; `scheduled` tells what Snakemake itself would launch.
+    """The jobs `targets` depend on, each after those it needs; `scheduled` tells what Snakemake itself would launch.
 
     config: as `--config` gives it. Raises Snakemake's WorkflowError for a mistake in the study or an unknown target.
     """
     from sparring.graph import graph  # opens Snakemake, which no job does but the report's
 
-    with graph({target}, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
+    with graph(targets, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
         dag = workflow.dag
         return [
             PlannedJob(
@@ -69,6 +75,7 @@ def planned_jobs(
                 threads=job.threads,
                 resources=_plain(job.resources),
                 benchmark=Path(job.benchmark) if job.benchmark else None,
+                stage=Path(job.rule.snakefile).stem,
             )
             for level in dag.toposorted()
             for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))

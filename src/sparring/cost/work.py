@@ -123,6 +123,14 @@ def _pooled(lineage: Lineage) -> Work | None:
     return Work(2.0 * sum(coders_of(lineage)) * subject.d * tokens)
 
 
+def _parity(lineage: Lineage) -> Work | None:
+    subject = subject_of(lineage)
+    if subject is None:
+        return None
+    runs = 8 * 8  # sequences (sparring.gates.hook_parity), runs of each: two libraries, a site or two, wrong variants
+    return Work(2.0 * subject.parameters * context_of(lineage) * runs, stored=2 * 4.0 * subject.parameters)
+
+
 def _steering(lineage: Lineage) -> Work | None:
     subject, plan = subject_of(lineage), lineage.spec["plan"]
     if subject is None or not plan["labels"]:
@@ -162,14 +170,27 @@ def _asked(lineage: Lineage) -> Work | None:
     )
 
 
+def _subject(lineage: Lineage) -> Work | None:
+    subject = subject_of(lineage)
+    return None if subject is None else Work(0.0, stored=6.0 * subject.parameters)  # fetched at 2 bytes, kept at 4
+
+
+def _cut(lineage: Lineage) -> Work | None:
+    plan = lineage.spec["plan"]
+    return Work(0.0, stored=4.0 * (plan["train"] + plan["tuning"] + plan["evaluation"]))
+
+
 _WORK: dict[str, Callable[[Lineage], Work | None]] = {
     **dict.fromkeys(("activations", "random_activations"), _capture),
     **dict.fromkeys(("task_rows", "random_task_rows"), _task_rows),
     **dict.fromkeys(("coder", "lens_coder"), _coder),
-    **dict.fromkeys(("probing", "saebench", "feature_sets"), _pooled),
+    **dict.fromkeys(("probing", "saebench"), _pooled),
     **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _asked),
+    "subject": _subject,
+    "tokens": _cut,
     "recon": _recon,
     "saebench_core": _recon,
     "latents": _latents,
     "steering": _steering,
+    "hook_parity": _parity,
 }

@@ -66,7 +66,7 @@ def _forward(lineage: Lineage, *, differentiated: bool = False) -> Demand | None
     if subject is None:
         return None
     return Forward(
-        f"{lineage.rule} of {subject.name}",
+        f"{lineage.rule} of {subject.short}",
         subject,
         batch=int(spec.get("batch", _READ)),
         context=context_of(lineage),
@@ -84,7 +84,7 @@ def _recon(lineage: Lineage, on_card: bool) -> Demand | None:
     subject, context = subject_of(lineage), context_of(lineage)
     if subject is None:
         return None
-    name, coders = f"{lineage.rule} on {subject.name}", coders_of(lineage)
+    name, coders = f"{lineage.rule} on {subject.short}", coders_of(lineage)
     at_once = max(1, _LOGIT_BYTES // (4 * subject.vocabulary * context))
     return _larger(
         Forward(name, subject, _RECON_BATCH, context, sites=2, coders=coders),
@@ -96,7 +96,7 @@ def _core(lineage: Lineage, on_card: bool) -> Demand | None:
     subject = subject_of(lineage)
     if subject is None:
         return None
-    name = f"sae_bench's core on {subject.name}"
+    name = f"sae_bench's core on {subject.short}"
     return Forward(name, subject, _CORE_BATCH, context_of(lineage), logits=True, coders=coders_of(lineage))
 
 
@@ -104,7 +104,7 @@ def _steering(lineage: Lineage, on_card: bool) -> Demand | None:
     subject, length = subject_of(lineage), lineage.spec["plan"]["tokens"] + 16
     if subject is None:
         return None
-    name, coders = f"steering {subject.name}", coders_of(lineage)
+    name, coders = f"steering {subject.short}", coders_of(lineage)
     return _larger(
         Forward(name, subject, _GENERATED, length, coders=coders),
         Forward(name, subject, _READ, length, logits=True, coders=coders),
@@ -119,7 +119,7 @@ def _both(lineage: Lineage, on_card: bool) -> Demand | None:
     subject = subject_of(lineage)
     if subject is None:
         return None
-    name = f"{subject.name} in two libraries"
+    name = f"{subject.short} in two libraries"
     return Forward(name, subject, 1, context_of(lineage), sites=2, logits=True, coders=coders_of(lineage), copies=2)
 
 

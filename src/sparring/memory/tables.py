@@ -38,6 +38,11 @@ class Model:
     vocabulary: int
 
     @property
+    def short(self) -> str:
+        """The name without where it comes from: gemma-2-2b."""
+        return self.name.split(":")[-1].split("/")[-1]
+
+    @property
     def inside(self) -> int:
         """Parameters of all blocks: all but one table of embeddings, which is looked up and not multiplied by."""
         return self.parameters - self.vocabulary * self.d
