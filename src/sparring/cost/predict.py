@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.cost.work import Work, work
+from sparring.errors import SparringError
 from sparring.lineage import Lineage, Remembered
 from sparring.memory.jobs import CARD_RULES, subject_of
 from sparring.memory.tables import card, card_of
@@ -50,7 +51,11 @@ def known_from(remembered: Sequence[Remembered]) -> list[Known]:
 
 
 def _known(one: Remembered) -> Known:
-    made, subject = work(one.lineage), subject_of(one.lineage)
+    subject = subject_of(one.lineage)
+    try:
+        made = work(one.lineage)
+    except (KeyError, TypeError, ValueError, SparringError):
+        made = None  # an older version's spec, which had other keys
     size = None if made is None else made.size
     name = None if subject is None else subject.name
     return Known(one.lineage.rule, name, size, one.seconds, kind_of(one.machine), f"in the store ({one.machine})")
