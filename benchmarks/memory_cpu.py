@@ -1,12 +1,14 @@
-"""Predicted against measured memory of the training job on a CPU: a training of each recipe in a process of its own.
+"""docs/benchmarks/memory.md: predicted against measured memory of the training job on a CPU.
 
-    python benchmarks/memory_cpu.py [--activations FOLDER] > docs/benchmarks/memory.md
+    python benchmarks/memory_cpu.py [JOB.tsv ...] > docs/benchmarks/memory.md
 
-Measured is the peak resident memory of the process (VmHWM, reset when training begins) less what it holds when
-training begins, with all imports done. Without --activations the rows are random, of 576 entries as the packaged model's.
+Each recipe is trained in a process of its own. Measured is the peak resident memory of the process (VmHWM, reset when
+training begins) less what it holds when training begins, with all imports done. The rows are random, of 576 entries as
+the packaged model's. JOB.tsv: Snakemake's records of the training jobs of a study (results/benchmarks/coder-ARM.tsv)
+whose recipe is config/studies/controls.yaml's: the whole job.
 """
 
-import argparse
+import csv
 import json
 import subprocess
 import sys
@@ -18,12 +20,25 @@ from typing import Any
 import numpy as np
 
 from sparring.activation_file import RowFile, Rows
-from sparring.coders.recipe import Arm, Recipe
+from sparring.coders.recipe import Arm, Kind, Recipe
 from sparring.memory.training import Training
+from sparring.words import table
 
 READ, WRITE = "layers.1.mlp.in", "layers.1.mlp.out"
+D = 576
 SAE = Arm("sae", "sae", WRITE, WRITE)
 TRANSCODER = Arm("transcoder", "skip-transcoder", READ, WRITE)
+CASES: list[tuple[Arm, dict[str, Any]]] = [
+    (SAE, {"width": 4096, "k": 16, "batch_rows": 1024}),
+    (TRANSCODER, {"width": 4096, "k": 16, "batch_rows": 1024}),
+    (SAE, {"width": 16384, "k": 32, "batch_rows": 2048}),
+    (TRANSCODER, {"width": 16384, "k": 32, "batch_rows": 2048}),
+    (SAE, {"width": 8192, "k": 64, "batch_rows": 8192}),
+    (TRANSCODER, {"width": 8192, "k": 64, "batch_rows": 8192, "optimizer": "signum"}),
+    (SAE, {"width": 16384, "k": 32, "batch_rows": 2048, "optimizer": "signum"}),
+    (SAE, {"width": 16384, "k": 32, "batch_rows": 2048, "optimizer": "muon"}),
+    (SAE, {"width": 2048, "k": 16, "batch_rows": 16384}),
+]
 _CHILD = """
 import json, pathlib, sys, tempfile
 said = json.loads(sys.stdin.read())
@@ -72,33 +87,50 @@ def _tensor(values: np.ndarray) -> Any:
     return torch.from_numpy(values.astype(np.float32))
 
 
+def case(rows: Path, arm: Arm, values: dict[str, Any]) -> list[str]:
+    """The cells of one training, run and foreseen."""
+    recipe = Recipe(tokens=3 * values["batch_rows"], lr=1e-3, **values)
+    found = measured(rows, arm, recipe)
+    got = found["peak"] - found["before"]
+    said = sum(Training(arm.name, arm.kind, recipe, D, on_card=False).parts().values())
+    cells = [arm.kind, recipe.optimizer, *(f"{n:,}" for n in (recipe.width, recipe.k, recipe.batch_rows))]
+    return [*cells, f"{found['before'] / 1e6:.0f}", f"{got / 1e6:.0f}", f"{said / 1e6:.0f}", f"{said / got - 1:+.1%}"]
+
+
+def job(record: Path, before: float) -> list[str]:
+    """The cells of one training job of the study, by Snakemake's record of it."""
+    kind: Kind = "skip-transcoder" if "transcoder" in record.stem else "sae"
+    recipe = Recipe(width=1024, k=16, tokens=120_000, batch_rows=512, lr=5e-3)
+    said = before + sum(Training(record.stem, kind, recipe, D, on_card=False).parts().values()) / 1e6
+    with record.open(newline="") as file:
+        got = float(next(csv.DictReader(file, delimiter="\t"))["max_rss"]) * 2**20 / 1e6
+    return [record.stem, f"{got:.0f}", f"{said:.0f}", f"{said / got - 1:+.1%}"]
+
+
 def main() -> None:
-    cases = [
-        (SAE, {"width": 4096, "k": 16, "batch_rows": 1024}),
-        (TRANSCODER, {"width": 4096, "k": 16, "batch_rows": 1024}),
-        (SAE, {"width": 16384, "k": 32, "batch_rows": 2048}),
-        (TRANSCODER, {"width": 16384, "k": 32, "batch_rows": 2048}),
-        (SAE, {"width": 8192, "k": 64, "batch_rows": 8192}),
-        (TRANSCODER, {"width": 8192, "k": 64, "batch_rows": 8192, "optimizer": "signum"}),
-        (SAE, {"width": 16384, "k": 32, "batch_rows": 2048, "optimizer": "signum"}),
-        (SAE, {"width": 16384, "k": 32, "batch_rows": 2048, "optimizer": "muon"}),
-        (SAE, {"width": 2048, "k": 16, "batch_rows": 16384}),
-    ]
-    d = 576
+    """Entry point."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = random_rows(Path(folder), rows=16384, d=d)
-        for arm, values in cases:
-            recipe = Recipe(tokens=3 * values["batch_rows"], lr=1e-3, **values)
-            found = measured(rows, arm, recipe)
-            parts = Training(arm.name, arm.kind, recipe, d, on_card=False).parts()
-            got, said = found["peak"] - found["before"], sum(parts.values())
-            print(
-                arm.name,
-                values,
-                f"{found['before'] / 1e6:.0f} MB before; {got / 1e6:.0f} measured, {said / 1e6:.0f} predicted: {said / got - 1:+.1%}",
-                {k: round(v / 1e6) for k, v in parts.items()},
-                flush=True,
-            )
+        rows = random_rows(Path(folder), rows=16384, d=D)
+        lines = [case(rows, arm, values) for arm, values in CASES]
+    before = float(lines[0][5])
+    header = (
+        "coder",
+        "optimizer",
+        "latents",
+        "k",
+        "rows a step",
+        "before, MB",
+        "measured, MB",
+        "foreseen, MB",
+        "off by",
+    )
+    page = Path(__file__).with_name("memory.md").read_text()
+    jobs = [job(Path(name), before) for name in sys.argv[1:]]
+    print(
+        page.replace("TRAININGS", table(header, lines, words=2))
+        .replace("JOBS", table(("job", "measured, MB", "foreseen, MB", "off by"), jobs))
+        .rstrip()
+    )
 
 
 if __name__ == "__main__":

@@ -66,15 +66,20 @@ def as_text(rows: Sequence[Row], *, here: bool) -> str:
     if not rows:
         return "nothing to be done"
     said = [columns(_JOBS, job_lines(rows)), "", columns(_STAGES, stage_lines(stages(rows))), ""]
-    said += [f"does not fit: {row.job}: {row.refusal}" for row in rows if row.refusal]
+    said += [f"does not fit: {one}" for one in refusals(rows)]
     return "\n".join([*said, prices_line(here=here), legend()])
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The same as two tables of Markdown."""
     said = [table(_STAGES, stage_lines(stages(rows))), "", table(_JOBS, job_lines(rows), words=2), ""]
-    refused = [f"- {row.job} does not fit: {row.refusal}" for row in rows if row.refusal]
-    return "\n".join([*said, *refused])
+    return "\n".join([*said, *(f"- does not fit: {one}" for one in refusals(rows))])
+
+
+def refusals(rows: Sequence[Row]) -> list[str]:
+    """What does not fit and what would, jobs with the same reason together."""
+    said = dict.fromkeys(row.refusal for row in rows if row.refusal)
+    return [f"{', '.join(row.job for row in rows if row.refusal == one)}: {one}" for one in said]
 
 
 def prices_line(*, here: bool) -> str:

@@ -16,7 +16,7 @@ from sparring.memory.jobs import CARD_RULES, subject_of
 from sparring.memory.tables import card, card_of
 
 CPU = "cpu"
-_ON_THE_HOST = ("probing", "saebench")  # their probes are scikit-learn's: a card makes the smaller part faster
+_FARTHEST = 1000.0  # times the work of what was measured, beyond which scaling says nothing
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,21 @@ def predict(lineage: Lineage, kind: str, known: Sequence[Known]) -> Prediction:
     """The seconds of a job on a machine of this kind. known: of the store; what is shipped counts after it.
 
     In this order: the same rule measured on this kind of machine, scaled by the work where that is known; the work and
-    the card's speed; for a job whose time is the host's, the rule measured without a card.
+    the card's speed (and, of probes, the rule measured without a card: they are fitted by scikit-learn); nothing.
     """
     made = work(lineage)
     found = _measured(lineage, made, [one for one in known if one.kind == kind])
     if found is None and kind == CPU:
         found = _measured(lineage, made, shipped())
-    if found is not None:
-        return found
-    if kind != CPU and made is not None and lineage.rule not in _ON_THE_HOST:
-        return _by_speed(made, kind)
-    if kind != CPU and lineage.rule in _ON_THE_HOST:
-        host = _measured(lineage, made, [*(one for one in known if one.kind == CPU), *shipped()])
-        if host is not None:
-            return Prediction(host.seconds, f"{host.rests_on}; without the card's help")
-    return Prediction(None, "nothing: no record of such a job on such a machine")
+    if found is None and made is not None and made.host and kind != CPU:
+        fitted = _measured(lineage, made, [*(one for one in known if one.kind == CPU), *shipped()])
+        if fitted is not None and fitted.seconds is not None:
+            rest = _by_speed(made, kind)
+            together = None if rest.seconds is None else rest.seconds + fitted.seconds
+            return Prediction(together, f"probes: {fitted.rests_on}; the rest: {rest.rests_on}")
+    elif found is None and made is not None and (kind != CPU or not made.flops):
+        found = _by_speed(made, kind)
+    return found or Prediction(None, "nothing: no record of such a job on such a machine")
 
 
 def _measured(lineage: Lineage, made: Work | None, known: Sequence[Known]) -> Prediction | None:
@@ -106,6 +106,8 @@ def _measured(lineage: Lineage, made: Work | None, known: Sequence[Known]) -> Pr
         nearest = min(sized, key=lambda one: abs(math.log(made.size / float(one.size or 1))))
         alike = [one for one in sized if one.size == nearest.size and one.said == nearest.said]
         seconds, times = statistics.median(one.seconds for one in alike), made.size / float(nearest.size or 1)
+        if times > _FARTHEST:
+            return Prediction(None, f"nothing: {seconds:.3g} s {nearest.said} was for 1/{times:.0f} of its work")
         scaled = "" if abs(times - 1) < 0.01 else f", x {times:.3g} by its work"
         return Prediction(seconds * times, f"measured: {seconds:.3g} s {nearest.said}{scaled}")
     subject = subject_of(lineage)
@@ -119,18 +121,20 @@ def _measured(lineage: Lineage, made: Work | None, known: Sequence[Known]) -> Pr
 
 
 def _by_speed(made: Work, kind: str) -> Prediction:
-    speeds, on = _read("speeds.json"), card(kind)
-    peak = on.flops.get(made.precision)
-    if peak is None:
-        return Prediction(None, f"nothing: {on.name} has no peak for {made.precision}")
-    times = {
-        "products": made.flops / (speeds["share"]["flops"] * peak),
-        "memory": made.passed / (speeds["share"]["bandwidth"] * on.bandwidth),
+    speeds, times = _read("speeds.json"), {}
+    if kind != CPU:
+        on = card(kind)
+        peak = on.flops.get(made.precision)
+        if peak is None:
+            return Prediction(None, f"nothing: {on.name} has no peak for {made.precision}")
+        times["products"] = made.flops / (speeds["share"]["flops"] * peak)
+        times["memory"] = made.passed / (speeds["share"]["bandwidth"] * on.bandwidth)
+    times |= {
         "disk": made.stored / speeds["storage"],
         "start": speeds["start"] + (speeds["server"] if made.server else 0.0),
     }
     said = ", ".join(f"{name} {seconds:.0f}" for name, seconds in times.items() if seconds >= 0.5)
-    return Prediction(sum(times.values()), f"assumed speed of the {on.name}: {said} s")
+    return Prediction(sum(times.values()), f"assumed speed: {said} s")
 
 
 @cache

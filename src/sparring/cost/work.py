@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
-from sparring.memory.jobs import coders_of, context_of, subject_of
+from sparring.memory.jobs import coders_of, context_of, subject_of, width_of
 from sparring.memory.tables import Model, model
 from sparring.sites import parse_site
 
@@ -20,18 +20,19 @@ _STATES = {"adam": 9, "signum": 8, "muon": 8}  # times a step reads or writes as
 @dataclass(frozen=True)
 class Work:
     """FLOP in `precision`, bytes that pass through the card's memory, bytes from or to the disk; `server`: whether a
-    server has to come up first."""
+    server has to come up first; host: entries that probes are fitted on, by scikit-learn, card or not."""
 
     flops: float
     passed: float = 0.0
     stored: float = 0.0
     precision: str = "float32"
     server: bool = False
+    host: float = 0.0
 
     @property
     def size(self) -> float:
-        """One number to scale a measured time by: what the job has most of, as FLOP."""
-        return self.flops or self.stored
+        """One number to scale a measured time by: what the job has most of."""
+        return self.host or self.flops or self.stored
 
 
 def work(lineage: Lineage) -> Work | None:
@@ -120,7 +121,25 @@ def _pooled(lineage: Lineage) -> Work | None:
     if subject is None or task is None or not coders_of(lineage):
         return None
     tokens = _texts(task) * context_of(lineage)
-    return Work(2.0 * sum(coders_of(lineage)) * subject.d * tokens)
+    widths = coders_of(lineage)
+    return Work(2.0 * sum(widths) * subject.d * tokens, host=float(_texts(task) * (sum(widths) + subject.d)))
+
+
+def _fidelity(lineage: Lineage) -> Work | None:
+    subject, width = subject_of(lineage), _widest(lineage)
+    if subject is None or not width:
+        return None
+    rows = 2 * 2048  # random and real (sparring.gates.fidelity), through the coder, the adapter and what must fail
+    return Work(3 * 2.0 * rows * width * subject.d, stored=4.0 * 2 * 2 * width * subject.d)
+
+
+def _foreign(lineage: Lineage) -> Work | None:
+    subject, width = subject_of(lineage), width_of(lineage.spec)
+    return None if subject is None or width is None else Work(0.0, stored=4.0 * 2 * 2 * width * subject.d)
+
+
+def _llm(lineage: Lineage) -> Work | None:
+    return None if lineage.spec["sources"] else Work(0.0)  # an endpoint has its own model: nothing is fetched
 
 
 def _parity(lineage: Lineage) -> Work | None:
@@ -193,4 +212,7 @@ _WORK: dict[str, Callable[[Lineage], Work | None]] = {
     "latents": _latents,
     "steering": _steering,
     "hook_parity": _parity,
+    "encode_fidelity": _fidelity,
+    "foreign_coder": _foreign,
+    "llm": _llm,
 }
