@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from memory_cpu import D, SAE, TRANSCODER, random_rows
+from memory_cpu import SAE, TRANSCODER, D, random_rows
 
 from sparring.coders.recipe import Recipe
 from sparring.coders.training import train_coder
