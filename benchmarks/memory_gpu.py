@@ -17,8 +17,8 @@ from memory_cpu import SAE, TRANSCODER, D, random_rows
 from sparring.coders.recipe import Recipe
 from sparring.coders.training import train_coder
 from sparring.memory.forward import Forward
+from sparring.memory.models import Model
 from sparring.memory.preflight import GIB, Demand
-from sparring.memory.tables import Model
 from sparring.subject_model import SiteReader, load_subject
 from sparring.words import table
 

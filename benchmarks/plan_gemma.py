@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
+from sparring.cards.prices import price_table
 from sparring.cost.plan import Row, plan_rows, stages
 from sparring.cost.plan_text import as_markdown, dollars, prices_line, took
 from sparring.cost.predict import CPU, legend
-from sparring.cost.prices import price_table
 from sparring.cost.rented import on_card
 from sparring.planned import PlannedJob, planned_jobs
 from sparring.store import Store

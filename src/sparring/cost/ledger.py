@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sparring.cards.prices import price_table
 from sparring.cost.predict import CPU, Known, kind_of, predict
-from sparring.cost.prices import price_table
 from sparring.cost.rented import Place
 from sparring.errors import SparringError
 from sparring.lineage import of_jobs

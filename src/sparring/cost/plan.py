@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sparring.cards.cards import card
+from sparring.cards.prices import price_table
 from sparring.cost.predict import CPU, Known, predict
-from sparring.cost.prices import price_table
 from sparring.cost.rented import Place
 from sparring.lineage import of_jobs
 from sparring.memory.jobs import CARD_RULES, job_demand
 from sparring.memory.preflight import GIB, check, line
-from sparring.memory.tables import card
 from sparring.why import ANSWERED, MAYBE, Answer
 
 

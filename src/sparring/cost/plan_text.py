@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sparring.cards.prices import price_table
 from sparring.cost.plan import Row, stages
 from sparring.cost.predict import legend
-from sparring.cost.prices import price_table
 from sparring.words import table
 
 _JOBS = ("job", "on", "time", "dollars", "memory, GiB", "fits", "rests on")

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sparring.cards.cards import card, card_of
 from sparring.cost.work import Work, work
 from sparring.errors import SparringError
 from sparring.lineage import Lineage, Remembered
 from sparring.memory.jobs import CARD_RULES, subject_of
-from sparring.memory.tables import card, card_of
 
 CPU = "cpu"
 _FARTHEST = 1000.0  # times the work of what was measured, beyond which scaling says nothing

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from sparring.cost.prices import Rented, price_table
+from sparring.cards.cards import card
+from sparring.cards.prices import Rented, price_table
 from sparring.errors import SparringError
 from sparring.memory.jobs import CARD_RULES
-from sparring.memory.tables import card
 from sparring.planned import PlannedJob
 
 

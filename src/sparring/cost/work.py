@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
 from sparring.memory.jobs import coders_of, context_of, subject_of, width_of
-from sparring.memory.tables import Model, model
+from sparring.memory.models import Model, model
 from sparring.sites import parse_site
 
 _STATES = {"adam": 9, "signum": 8, "muon": 8}  # times a step reads or writes as many bytes as there are weights

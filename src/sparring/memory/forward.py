@@ -18,7 +18,7 @@ gemma2, gpt_neox). Measured on no card yet (docs/benchmarks/memory.md).
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sparring.memory.tables import Model
+from sparring.memory.models import Model
 
 _FLOAT = 4.0
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparring.card_check import REFUSED
+from sparring.cards.cards import card_of
 from sparring.lineage import Memory
 from sparring.memory.jobs import job_demand
 from sparring.memory.preflight import check, line
-from sparring.memory.tables import card_of
 from sparring.store import Store
 
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.free", "--format=csv,noheader,nounits")

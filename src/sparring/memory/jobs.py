@@ -6,9 +6,9 @@ from collections.abc import Callable
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
 from sparring.memory.forward import Encoding, Forward
+from sparring.memory.models import Model, model
 from sparring.memory.plan import Loaded
 from sparring.memory.preflight import Demand
-from sparring.memory.tables import Model, model
 from sparring.memory.training import Training
 
 _ENCODED_ROWS = 4096  # rows that a coder alone is given at once

@@ -1,11 +1,12 @@
 """Whether something fits on a card, before anything is loaded; and if not, what would."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from sparring.cards.cards import cards
 from sparring.memory.plan import MemoryPlan
-from sparring.memory.tables import cards
 
 GIB = 2.0**30
 RESERVE_GIB = 1.0  # of a process: its CUDA context (about 0.5), the libraries' work space, captured graphs
@@ -65,10 +66,12 @@ def check(
         for said, less in demand.smaller((free - reserve_gib) * GIB):
             taken = sum(less.parts().values()) / GIB + reserve_gib
             advice.append(Advice(f"{said} ({taken:.1f} GiB)", less, card_gib, resident_gib))
-        whole = needed + resident_gib
+        whole = math.ceil(10 * (needed + resident_gib)) / 10
         bigger = next((one for one in cards().values() if one.gib >= whole), None)
         name = "none is known" if bigger is None else f"{bigger.name} has {bigger.gib:g}"
-        advice.append(Advice(f"a card with {whole:.1f} GiB: {name}", demand, whole, resident_gib))
+        advice.append(
+            Advice(f"a card with {whole:.1f} GiB: {name}", demand, bigger.gib if bigger else whole, resident_gib)
+        )
     return Check(parts, needed, free, tuple(advice))
 
 

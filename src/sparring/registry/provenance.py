@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest
-from sparring.cost.prices import price_of
+from sparring.cards.prices import price_of
 from sparring.differences import study_of
 from sparring.errors import SparringError
 from sparring.memo import job_name, read_action

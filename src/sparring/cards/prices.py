@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sparring.cards.cards import card, card_of
 from sparring.errors import SparringError
-from sparring.memory.tables import card, card_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Rented:
             name = card(self.card).name
             if name not in prices["card_second"]:
                 known = ", ".join(prices["card_second"])
-                raise SparringError(f"card {name} has no price; {known} have one (sparring/cost/prices.json)")
+                raise SparringError(f"card {name} has no price; {known} have one (sparring/cards/prices.json)")
             per_card = prices["card_second"][name]
         return float(per_card + self.cores * prices["core_second"] + self.gib * prices["gib_second"])
 
