@@ -1,6 +1,7 @@
 """Prices, predictions, the plan and the ledger by hand; the plan of the miniature study against Snakemake's own."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -255,6 +256,14 @@ def test_after_a_fix_the_plan_has_what_snakemake_would_run_again(copy: Checkout)
     assert told.returncode == 0, told.stderr
     said = json.loads(told.stdout)
     assert said["stages"][-1]["jobs"] >= 20 and said["stages"][-1]["dollars"] == 0
+
+
+@pytest.mark.e2e
+def test_what_the_memo_has_takes_no_time(copy: Checkout) -> None:
+    shutil.rmtree(copy.work / "results")
+    rows = _same_jobs(copy)
+    assert {row["job"] for row in rows} == ALL
+    assert all(row["memo"] and row["seconds"] == 0 for row in rows)
 
 
 def _mini(checkout: Checkout) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def refusals(rows: Sequence[Row]) -> list[str]:
 def prices_line(*, here: bool) -> str:
     """What the dollars rest on."""
     if here:
-        return "On this machine, which costs nothing; --card NAME or --profile FOLDER plans it on rented ones."
+        return "On this machine, which costs nothing; --card NAME or --profile FOLDER puts it on rented ones."
     prices, usual = price_table(), price_table()["rented"]
     return (
         f"{prices['provider']}'s prices of {prices['date']} (card, cores and memory of a sandbox; {usual['cores']:g} "
