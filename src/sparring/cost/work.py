@@ -147,7 +147,7 @@ def _parity(lineage: Lineage) -> Work | None:
     if subject is None:
         return None
     runs = 8 * 8  # sequences (sparring.gates.hook_parity), runs of each: two libraries, a site or two, wrong variants
-    return Work(2.0 * subject.parameters * context_of(lineage) * runs, stored=2 * 4.0 * subject.parameters)
+    return Work(2.0 * subject.parameters * context_of(lineage) * runs, stored=4.0 * subject.parameters)
 
 
 def _steering(lineage: Lineage) -> Work | None:

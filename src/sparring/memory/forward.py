@@ -2,7 +2,7 @@
 
 With B sequences of T tokens, d, mlp, heads, kv_heads, head_dim of the model, 4 bytes a float:
 
-    weights      4 x parameters (x 2 where another library's copy of the model stands beside it)
+    weights      4 x parameters
     activations  4 B T (6 d + 3 mlp + (heads + 2 kv_heads) head_dim) of the block at work: residual stream, norms and
                  the MLP's gate, up and product; and 2 x 4 B heads T^2, scores and their softmax, which fused attention
                  does without: an upper bound
@@ -34,7 +34,6 @@ class Forward:
     sites: int = 1
     logits: bool = False
     coders: tuple[int, ...] = ()
-    copies: int = 1
     differentiated: bool = False
 
     def parts(self) -> dict[str, float]:
@@ -44,7 +43,7 @@ class Forward:
         block = _FLOAT * tokens * (inner + 2 * model.heads * self.context)
         widest = max(self.coders, default=0)
         return {
-            "weights": _FLOAT * self.copies * model.parameters,
+            "weights": _FLOAT * model.parameters,
             "activations": block * (model.layers if self.differentiated else 1),
             "sites": _FLOAT * tokens * model.d * self.sites,
             "logits": 3 * _FLOAT * tokens * model.vocabulary if self.logits else 0.0,

@@ -115,12 +115,12 @@ def _larger(*demands: Demand) -> Demand:
     return max(demands, key=lambda one: sum(one.parts().values()))
 
 
-def _both(lineage: Lineage, on_card: bool) -> Demand | None:
+def _parity(lineage: Lineage, on_card: bool) -> Demand | None:
     subject = subject_of(lineage)
     if subject is None:
         return None
-    name = f"{subject.short} in two libraries"
-    return Forward(name, subject, 1, context_of(lineage), sites=2, logits=True, coders=coders_of(lineage), copies=2)
+    name, coders = f"hook parity on {subject.short}", coders_of(lineage)
+    return Forward(name, subject, 1, context_of(lineage), sites=subject.layers + 1, logits=True, coders=coders)
 
 
 def _differentiated(lineage: Lineage, on_card: bool) -> Demand | None:
@@ -155,7 +155,7 @@ _DEMANDS: dict[str, Callable[[Lineage, bool], Demand | None]] = {
     **dict.fromkeys(("latents", "probing", "saebench", "encode_fidelity"), _encoding),
     **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _scorer),
     "recon": _recon,
-    "hook_parity": _both,
+    "hook_parity": _parity,
     "feature_sets": _capture,
     "saebench_core": _core,
     "edges": _differentiated,
