@@ -3,7 +3,7 @@
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,19 +84,30 @@ def predict(lineage: Lineage, kind: str, known: Sequence[Known]) -> Prediction:
     In this order: the same rule measured on this kind of machine, scaled by the work where that is known; the work and
     the card's speed (and, of probes, the rule measured without a card: they are fitted by scikit-learn); nothing.
     """
-    made = work(lineage)
-    found = _measured(lineage, made, [one for one in known if one.kind == kind])
-    if found is None and kind == CPU:
-        found = _measured(lineage, made, shipped())
-    if found is None and made is not None and made.host and kind != CPU:
-        fitted = _measured(lineage, made, [*(one for one in known if one.kind == CPU), *shipped()])
-        if fitted is not None and fitted.seconds is not None:
-            rest = _by_speed(made, kind)
-            together = None if rest.seconds is None else rest.seconds + fitted.seconds
-            return Prediction(together, f"probes: {fitted.rests_on}; the rest: {rest.rests_on}")
-    elif found is None and made is not None and (kind != CPU or not made.flops):
-        found = _by_speed(made, kind)
-    return found or Prediction(None, "nothing: no record of such a job on such a machine")
+    said = None
+    for one in _bases(lineage, work(lineage), kind, known):
+        if one is not None and one.seconds is not None:
+            return one
+        said = said or one
+    return said or Prediction(None, "nothing: no record of such a job on such a machine")
+
+
+def _bases(lineage: Lineage, made: Work | None, kind: str, known: Sequence[Known]) -> Iterator[Prediction | None]:
+    """What a prediction can rest on, the best first."""
+    yield _measured(lineage, made, [one for one in known if one.kind == kind])
+    on_cpu = [*(one for one in known if one.kind == CPU), *shipped()]
+    if kind == CPU:
+        yield _measured(lineage, made, on_cpu)
+        if made is not None and not made.flops:
+            yield _by_speed(made, kind)
+    elif made is not None and not made.host:
+        yield _by_speed(made, kind)
+    elif made is not None:
+        fitted, rest = _measured(lineage, made, on_cpu), _by_speed(made, kind)
+        if fitted is not None and fitted.seconds is not None and rest.seconds is not None:
+            words = f"probes: {fitted.rests_on}; the rest: {rest.rests_on}"
+            yield Prediction(fitted.seconds + rest.seconds, words)
+        yield fitted
 
 
 def _measured(lineage: Lineage, made: Work | None, known: Sequence[Known]) -> Prediction | None:
