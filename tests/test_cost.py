@@ -230,6 +230,12 @@ def test_bad_input_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     assert main(["plan", "results/x.json", "--snakefile", "none"]) == 1
     assert capsys.readouterr().err == "sparring: no none here; go to the checkout, or name it with --snakefile\n"
+    for command in ("plan", "cost"):
+        assert main([command, "results/x.json", "--card", "L5"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("sparring: card 'L5' is unknown; known are T4, L4,") and said.count("\n") == 1
+        assert main([command, "results/x.json", "--card", "L4", "--profile", "p"]) == 1
+        assert "name one of them" in capsys.readouterr().err
 
 
 def _counts(said: str) -> dict[str, int]:

@@ -12,11 +12,14 @@ from memory_cpu import TRANSCODER, measured, random_rows
 from sparring.cards.cards import card, card_of, cards
 from sparring.coders.recipe import Kind, Optimizer, Recipe
 from sparring.errors import SparringError
+from sparring.lineage import Lineage
 from sparring.memory.forward import Encoding, Forward
+from sparring.memory.jobs import CARD_RULES, job_demand
 from sparring.memory.models import Model, models
 from sparring.memory.plan import Loaded, MemoryPlan
 from sparring.memory.preflight import Demand, check, line, preflight
 from sparring.memory.training import Training
+from sparring.specs_base import reached_by
 
 GIB = 2.0**30
 QWEN = Loaded(
@@ -155,3 +158,35 @@ def test_a_real_training_peaks_where_it_was_foreseen(tmp_path: Path) -> None:
     found = measured(random_rows(tmp_path, rows=4096, d=576), TRANSCODER, recipe)
     foreseen = sum(Training("tc", "skip-transcoder", recipe, 576, on_card=False).parts().values())
     assert foreseen == pytest.approx(found["peak"] - found["before"], rel=0.15)
+
+
+def test_every_rule_whose_code_takes_a_card_has_a_demand() -> None:
+    """Those without: they load weights and write them down again, in another form."""
+    root = Path(__file__).parents[1]
+    scripts = sorted((root / "workflow" / "scripts").glob("*.py"))
+    takes = {script.stem for script in scripts if "sparring.device:device" in reached_by(root, script.name)}
+    assert {"coder", "activations", "recon"} <= takes
+    assert takes - CARD_RULES == {"random_subject", "to_sae_lens"}
+
+
+def test_jobs_of_the_published_study_hold_what_their_tensors_add_up_to() -> None:
+    """Gemma 2 2B in float32 with 8 sequences of 1,024 tokens; Qwen2.5 7B served alone fits the same card."""
+    above = {
+        "subject": ({"source": {"uri": "hf:google/gemma-2-2b"}},),
+        "tokens": ({"plan": {"context": 1024}},),
+    }
+    capture = job_demand(Lineage("activations", {"batch": 8, "sites": ["a", "b"]}, above))
+    assert capture is not None
+    parts = capture.parts()
+    assert parts["weights"] == 4 * 2_614_341_888
+    assert parts["sites"] == 4 * 8 * 1024 * 2304 * 2
+    assert check(capture, card="L4", card_gib=card("L4").gib).fits
+    model = {"engine": "openai", "name": "Qwen/Qwen2.5-7B-Instruct", "parallel": 8}
+    scorer = job_demand(Lineage("delphi", {"model": model}, above))
+    assert scorer is not None
+    assert scorer.parts() == {"weights": 2 * 7_615_616_512, "key-value cache": 2 * 28 * 4 * 128 * 8 * 4096 * 2}
+    beside = sum(capture.parts().values()) / GIB
+    assert check(scorer, card="L4", card_gib=card("L4").gib).fits
+    assert not check(scorer, card="L4", card_gib=card("L4").gib, resident_gib=beside).fits
+    assert job_demand(Lineage("headtohead", {}, above)) is None
+    assert job_demand(Lineage("recon", {"plan": {}}, {})) is None  # nobody knows the subject's sizes

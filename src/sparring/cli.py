@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from sparring.canonical import pretty_json
-from sparring.cost.commands import add_options, run_cost, run_plan
+from sparring.cost.commands import add_options, place_of, run_cost, run_plan
 from sparring.errors import SparringError
 from sparring.planned import PlannedJob, planned_jobs
 from sparring.registry.plan import STATUSES
@@ -34,12 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="hours, cards, memory and dollars of a target, before anything runs")
     add_options(plan)
     _add_graph(plan)
-    plan.set_defaults(run_command=lambda options: run_plan(options, _planned(options)))
+    plan.set_defaults(run_command=lambda options: run_plan(options, place_of(options), _planned(options)))
     cost = commands.add_parser("cost", help="what the jobs of a target took and cost, and what the memo saved")
     cost.add_argument("--write", action="store_true", help="also write results/ledger.json and results/ledger.md")
     add_options(cost)
     _add_graph(cost)
-    cost.set_defaults(run_command=lambda options: run_cost(options, _planned(options)))
+    cost.set_defaults(run_command=lambda options: run_cost(options, place_of(options), _planned(options)))
     runs = commands.add_parser("runs", help="the runs of studies that the store keeps, with status and figures")
     runs.add_argument("run", nargs="*", default=["*"], metavar="RUN", help="only these; * stands for any characters")
     runs.add_argument("--study", default="*", help="only of this study")

@@ -34,18 +34,18 @@ def place_of(options: argparse.Namespace) -> Place:
     return by_profile(options.profile) if options.profile else Place()
 
 
-def run_plan(options: argparse.Namespace, jobs: list[PlannedJob]) -> int:
+def run_plan(options: argparse.Namespace, place: Place, jobs: list[PlannedJob]) -> int:
     """Print the plan of `jobs`; 1 where a job does not fit on its card."""
-    store, place = open_store(), place_of(options)
+    store = open_store()
     answers = why(jobs, store, root=options.snakefile.resolve().parent)
     rows = plan.plan_rows(answers, place, known_from(Memory(store).measured()))
     _show(plan.as_json(rows, place) if options.json else plan_text.as_text(rows, here=place.here))
     return 1 if any(row.fits is False for row in rows) else 0
 
 
-def run_cost(options: argparse.Namespace, jobs: list[PlannedJob]) -> int:
+def run_cost(options: argparse.Namespace, place: Place, jobs: list[PlannedJob]) -> int:
     """Print the ledger of `jobs`, and write it to results/ledger.{json,md} where asked."""
-    store, place = open_store(), place_of(options)
+    store = open_store()
     entries = book.ledger(jobs, store, place, known_from(Memory(store).measured()))
     if options.write:
         Path("results/ledger.json").write_bytes(pretty_json(rounded(book.as_json(entries))))

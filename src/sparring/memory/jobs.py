@@ -154,7 +154,7 @@ _DEMANDS: dict[str, Callable[[Lineage, bool], Demand | None]] = {
     **dict.fromkeys(("activations", "random_activations", "task_rows", "random_task_rows"), _capture),
     **dict.fromkeys(("latents", "probing", "saebench", "encode_fidelity"), _encoding),
     **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _scorer),
-    "recon": _recon,
+    **dict.fromkeys(("recon", "unlearning"), _recon),
     "hook_parity": _parity,
     "feature_sets": _capture,
     "saebench_core": _core,
