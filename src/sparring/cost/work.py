@@ -65,8 +65,9 @@ def _capture(lineage: Lineage) -> Work | None:
 
 
 def _texts(task: Spec) -> int:
-    """The texts of a task's probes, together: each class has its own, half of them of the others."""
-    return int((task["train"] + task["test"]) * max(1, len(task["labels"])) / 2)
+    """The texts of a task's probes, together: each class has its own, half of them of the others. Two are taken where the
+    task takes all that there are."""
+    return int((task["train"] + task["test"]) * max(2, len(task["labels"])) / 2)
 
 
 def _task_rows(lineage: Lineage) -> Work | None:
