@@ -10,14 +10,18 @@ from pathlib import Path
 
 from sparring.canonical import pretty_json
 from sparring.cost.predict import CPU, Known, known_from
-from sparring.lineage import Memory
+from sparring.lineage import Memory, Remembered
 from sparring.store import Store
 
 
 def main() -> None:
     """Entry point."""
     date, studies, *stores = sys.argv[1:]
-    remembered = [one for where in stores for one in Memory(Store(Path(where))).measured()]
+    remembered: list[Remembered] = []
+    for where in stores:
+        rules = {one.lineage.rule for one in remembered}
+        found = Memory(Store(Path(where))).measured()
+        remembered += [one for one in found if one.lineage.rule not in rules]
     alike: dict[tuple[str, str | None, float | None], list[Known]] = defaultdict(list)
     for one in known_from(remembered):
         if one.kind == CPU:

@@ -65,8 +65,8 @@ def _capture(lineage: Lineage) -> Work | None:
 
 
 def _texts(task: Spec) -> int:
-    """The texts of a task's probes, together: each class has its own, half of them of the others. Two are taken where the
-    task takes all that there are."""
+    """The texts of a task's probes, together: each class has its own, half of them of the others. A task that names no
+    classes is counted as one of two."""
     return int((task["train"] + task["test"]) * max(2, len(task["labels"])) / 2)
 
 
