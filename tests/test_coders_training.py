@@ -119,7 +119,7 @@ def test_the_curve_is_short_and_covers_every_step(cache, tmp_path):
 def test_pieces_of_a_batch_train_the_same_coder(cache, tmp_path, monkeypatch):
     """Upstream divides the gradient by the number of pieces, which Adam does not see; the recorded loss is whole."""
     whole = train_coder(cache, arm=SAE, recipe=tiny_recipe(), out=tmp_path / "whole")
-    monkeypatch.setattr("sparring.coders.training._BACKWARD_BYTES", 256 * 4 * D * 4 // 3)
+    monkeypatch.setattr("sparring.coders.pieces._BACKWARD_BYTES", 256 * 4 * D * 4 // 3)
     assert trainer_config(SAE, tiny_recipe(), d=D, save_dir=tmp_path).micro_acc_steps == 4
     pieces = train_coder(cache, arm=SAE, recipe=tiny_recipe(), out=tmp_path / "pieces")
     assert pieces["training"]["steps"] == whole["training"]["steps"]

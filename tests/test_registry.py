@@ -49,7 +49,7 @@ def result(run: str = "repro-001", *, code: str = "one", plan: RunPlan = FREE, *
         "tokens": {"train": 10},
         "jobs": {},
         "digests": {"code": digest(code), "spec": digest("spec")},
-        "spent": {"seconds": 1.5, "machines": ["a machine"]},
+        "spent": {"seconds": 1.5, "machines": ["a machine"], "cost": {"dollars": 0.0, "why": "it costs nothing"}},
     }
     return finished(spec(run), plan, Path("/"), **{**parts, **changes})
 

@@ -1,4 +1,4 @@
-"""The `sparring` command: why, runs, diff, verify, gc. Run it where you run `snakemake`."""
+"""The `sparring` command: why, plan, cost, runs, diff, verify, gc. Run it where you run `snakemake`."""
 
 import argparse
 import sys
@@ -7,7 +7,9 @@ from pathlib import Path
 import yaml
 
 from sparring.canonical import pretty_json
+from sparring.cost.commands import add_options, place_of, run_cost, run_plan
 from sparring.errors import SparringError
+from sparring.planned import PlannedJob, planned_jobs
 from sparring.registry.plan import STATUSES
 from sparring.store import open_store
 
@@ -26,14 +28,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sparring", description="Questions about runs, and upkeep of the store.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     why = commands.add_parser("why", help="which jobs a target would run, and the reason for each; nothing runs")
-    why.add_argument("target")
     why.add_argument("--dot", action="store_true", help="the same as a coloured graph for `dot`")
-    why.add_argument(
-        "--configfile", type=Path, action="append", default=[], help="a study other than config/config.yaml"
-    )
-    why.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    why.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
+    _add_graph(why)
     why.set_defaults(run_command=_why)
+    plan = commands.add_parser("plan", help="hours, cards, memory and dollars of a target, before anything runs")
+    add_options(plan)
+    _add_graph(plan)
+    plan.set_defaults(run_command=lambda options: run_plan(options, place_of(options), _planned(options)))
+    cost = commands.add_parser("cost", help="what the jobs of a target took and cost, and what the memo saved")
+    cost.add_argument("--write", action="store_true", help="also write results/ledger.json and results/ledger.md")
+    add_options(cost)
+    _add_graph(cost)
+    cost.set_defaults(run_command=lambda options: run_cost(options, place_of(options), _planned(options)))
     runs = commands.add_parser("runs", help="the runs of studies that the store keeps, with status and figures")
     runs.add_argument("run", nargs="*", default=["*"], metavar="RUN", help="only these; * stands for any characters")
     runs.add_argument("--study", default="*", help="only of this study")
@@ -54,20 +60,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _why(options: argparse.Namespace) -> int:
-    from snakemake.exceptions import WorkflowError
+def _add_graph(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", nargs="+")
+    parser.add_argument(
+        "--configfile", type=Path, action="extend", nargs="+", default=[], help="a study other than config/config.yaml"
+    )
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    parser.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
 
-    from sparring.planned import planned_jobs
-    from sparring.why import as_dot, as_text, why
+
+def _planned(options: argparse.Namespace) -> list[PlannedJob]:
+    from snakemake.exceptions import WorkflowError
 
     if not options.snakefile.is_file():
         raise SparringError(f"no {options.snakefile} here; go to the checkout, or name it with --snakefile")
     config = dict(_pair(entry) for entry in options.config)
     try:
-        jobs = planned_jobs(options.target, snakefile=options.snakefile, configfiles=options.configfile, config=config)
+        return planned_jobs(options.target, snakefile=options.snakefile, configfiles=options.configfile, config=config)
     except WorkflowError as error:
         raise SparringError(str(error)) from None
-    answers = why(jobs, open_store(), root=options.snakefile.resolve().parent)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from sparring.why import as_dot, as_text, why
+
+    answers = why(_planned(options), open_store(), root=options.snakefile.resolve().parent)
     print(as_dot(answers) if options.dot else as_text(answers))
     return 0
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sparring.canonical import digest
+from sparring.card_check import check_card
 from sparring.codedigest import reached_code
 from sparring.errors import SparringError
 from sparring.failures import note_failure
@@ -86,6 +87,7 @@ def _run(
     targets = named_files(snakemake.output)
     outputs = recall(store, action)
     if outputs is None:
+        check_card(action, store)
         with store.scratch() as scratch:
             out = scratch / "out"
             out.mkdir()

@@ -1,7 +1,7 @@
 """The jobs that a target takes, as Snakemake plans them: rule, spec, wildcards, named files; nothing runs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,11 @@ from sparring.memo import job_name
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job of the graph. Inputs and outputs are paths relative to the working directory, by name."""
+    """One job of the graph. Inputs and outputs are paths relative to the working directory, by name.
+
+    resources: as its rule and Snakemake's command line have them. benchmark: where Snakemake writes its time.
+    stage: the name of the rules file.
+    """
 
     rule: str
     spec: Mapping[str, Any]
@@ -18,6 +22,10 @@ class PlannedJob:
     inputs: Mapping[str, Path]
     outputs: Mapping[str, Path]
     scheduled: bool
+    threads: int = 1
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    benchmark: Path | None = None
+    stage: str = ""
 
     @property
     def name(self) -> str:
@@ -42,15 +50,19 @@ def named_files(files: Any) -> dict[str, Path]:
 
 
 def planned_jobs(
-    target: str, *, snakefile: Path, configfiles: Sequence[Path] = (), config: Mapping[str, Any] | None = None
+    targets: Collection[str],
+    *,
+    snakefile: Path,
+    configfiles: Sequence[Path] = (),
+    config: Mapping[str, Any] | None = None,
 ) -> list[PlannedJob]:
-    """The jobs `target` depends on, each after those it needs; `scheduled` tells what Snakemake itself would launch.
+    """The jobs `targets` depend on, each after those it needs; `scheduled` tells what Snakemake itself would launch.
 
     config: as `--config` gives it. Raises Snakemake's WorkflowError for a mistake in the study or an unknown target.
     """
     from sparring.graph import graph  # opens Snakemake, which no job does but the report's
 
-    with graph({target}, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
+    with graph(targets, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
         dag = workflow.dag
         return [
             PlannedJob(
@@ -60,8 +72,16 @@ def planned_jobs(
                 inputs=named_files(job.input),
                 outputs=named_files(job.output),
                 scheduled=dag.needrun(job),
+                threads=job.threads,
+                resources=_plain(job.resources),
+                benchmark=Path(job.benchmark) if job.benchmark else None,
+                stage=Path(job.rule.snakefile).stem,
             )
             for level in dag.toposorted()
             for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
             if not job.rule.norun
         ]
+
+
+def _plain(resources: Any) -> dict[str, Any]:
+    return {name: value for name, value in resources.items() if isinstance(value, int | float | str)}

@@ -13,6 +13,7 @@ import torch
 from sparring.canonical import pretty_json
 from sparring.coders.frozen import freeze_decoder, with_frozen_decoder
 from sparring.coders.measured import measured_scaling
+from sparring.coders.pieces import pieces
 from sparring.coders.recipe import Arm, Recipe
 from sparring.coders.replay import ReplayModel, RowOrder, SiteRows
 from sparring.coders.scaling import fold
@@ -21,8 +22,6 @@ from sparring.coders.watch import Watch
 from sparring.device import device as pick_device
 from sparring.errors import SparringError
 from sparring.progress import progress
-
-_BACKWARD_BYTES = 256 << 20  # upstream's encoder backward holds rows x k x d floats; larger batches go in pieces
 
 
 def train_coder(
@@ -79,7 +78,7 @@ def trainer_config(arm: Arm, recipe: Recipe, *, d: int, save_dir: Path) -> Train
             skip_connection=arm.kind == "skip-transcoder",
         ),
         batch_size=1,
-        micro_acc_steps=_pieces(recipe.batch_rows, recipe.k * d * 4),
+        micro_acc_steps=pieces(recipe.batch_rows, recipe.k * d * 4),
         optimizer=recipe.optimizer,
         lr=recipe.lr,
         lr_warmup_steps=round(recipe.warmup * recipe.steps),
@@ -90,12 +89,6 @@ def trainer_config(arm: Arm, recipe: Recipe, *, d: int, save_dir: Path) -> Train
         run_name="run",
         log_to_wandb=False,
     )
-
-
-def _pieces(rows: int, row_bytes: int) -> int:
-    """The smallest divisor of `rows` that brings a piece's backward under the bound (equal pieces, equal weights)."""
-    wanted = -(-rows * row_bytes // _BACKWARD_BYTES)
-    return next(n for n in range(min(wanted, rows), rows + 1) if rows % n == 0)
 
 
 def _fit(

@@ -4,6 +4,7 @@ Beside each check stand variants that are known to be wrong (the neighbouring la
 other side of a norm): the same check must fail on them in the same run, or it would pass anything.
 """
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,20 +62,25 @@ def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, 
     sites = encoder.arm.sites
     some, stored = _sequences(tokens, activations, split, sites)
     model = load_subject(subject)
+    config = model.config.to_dict()
+    # One copy of the model: asked as it is first, and only then put under TransformerLens, which may change it.
+    hugging = {name: some.read(functools.partial(from_hugging_face, model), parse_site(name)) for name in sites}
     with tempfile.TemporaryDirectory() as name:
         link = Path(name) / "subject"  # a neutral name: TransformerLens reads families out of a folder's name
         link.symlink_to(subject.resolve())
-        lens = Lens(str(link), load_subject(subject))
-        hugging: Read = lambda site, ids: from_hugging_face(model, site, ids)  # noqa: E731
+        lens = Lens(str(link), model)
         checks = [
-            _compare(some, encoder, name, reference, some.read(read, parse_site(name)))
+            _compare(some, encoder, name, reference, rows)
             for name in sites
-            for reference, read in (("Hugging Face", hugging), ("TransformerLens", lens.read))
+            for reference, rows in (
+                ("Hugging Face", hugging[name]),
+                ("TransformerLens", some.read(lens.read, parse_site(name))),
+            )
         ]
         wrong = [
             _compare(some, encoder, name, variant, rows)
             for name in sites
-            for variant, rows in _variants(some, parse_site(name), lens, n_layers(model.config.to_dict()))
+            for variant, rows in _variants(some, parse_site(name), lens, n_layers(config))
         ]
     tolerance = TOLERANCE[stored]
     for check in checks:
@@ -86,7 +92,7 @@ def hook_parity(subject: Path, tokens: Path, activations: Path, coder: Path, *, 
     return {
         "arm": encoder.arm.name,
         "tolerance": tolerance,
-        "side_of_norm": sides_of_norm(sites, model.config.to_dict()),
+        "side_of_norm": sides_of_norm(sites, config),
         "checks": checks,
         "must_fail": wrong,
     }

@@ -1,6 +1,7 @@
 """What is to stand in a card's memory together. Light: a study is read at each parse."""
 
-from dataclasses import field
+from collections.abc import Iterator
+from dataclasses import field, replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -16,7 +17,8 @@ Precision = Literal["float32", "bfloat16", "int8", "int4"]
 class Loaded:
     """One model in memory: its weights, and the key-value cache of what it reads at once.
 
-    parameters, layers, kv_heads, head_dim: from its config.json. positions: those of all sequences read at once.
+    parameters, layers, kv_heads, head_dim: from its config.json. positions: those of all sequences read at once, each
+    at its greatest length.
     """
 
     name: str
@@ -36,6 +38,19 @@ class Loaded:
     def cache(self) -> float:
         """Bytes of keys and values, two bytes each: 2 x layers x kv_heads x head_dim x positions x 2."""
         return 2.0 * self.layers * self.kv_heads * self.head_dim * self.positions * 2.0
+
+    def parts(self) -> dict[str, float]:
+        """Bytes, by what they are for."""
+        return {"weights": self.weights, "key-value cache": self.cache}
+
+    def smaller(self, room: float) -> Iterator[tuple[str, "Loaded"]]:
+        """What would take at most `room` bytes, in words, and the changed model: quantised, or reading less at once."""
+        if self.precision != "int4" and sum((less := replace(self, precision="int4")).parts().values()) <= room:
+            yield f"{self.name} in 4 bits", less
+        if self.cache and self.weights < room:
+            positions = int(self.positions * (room - self.weights) / self.cache)
+            if 0 < positions < self.positions:
+                yield f"at most {positions:,} positions at once", replace(self, positions=positions)
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -35,7 +35,7 @@ def keep_failed(
         tokens={},
         jobs={name: {"action": None, "code": one["code"]} for name, one in jobs.items()},
         digests=digests(jobs),
-        spent={"seconds": None, "machines": []},
+        spent={"seconds": None, "machines": [], "cost": {"dollars": None, "why": "it failed before it had a result"}},
     )
     # Never what a memo would be asked for: a run that succeeds has other inputs.
     action = Action(RULE, spec, {"run": spec["run"]}, {"failed": digest([result["code_digest"], list(reasons)])})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest
+from sparring.cards.prices import price_of
 from sparring.differences import study_of
 from sparring.errors import SparringError
 from sparring.memo import job_name, read_action
@@ -56,6 +57,19 @@ def spent(jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     known = [one for one in measured if one]
     seconds = sum(one["seconds"] for one in known) if len(known) == len(measured) else None
     return {"seconds": seconds, "machines": sorted({one["machine"] for one in known})}
+
+
+def cost(jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """{"dollars", "why"}: what computing the jobs cost, whenever that was, each at the price of its own machine; None
+    where one has none."""
+    measured = [job["record"].get("measured") for job in jobs.values()]
+    if not all(measured):
+        return {"dollars": None, "why": "not every job's record tells how long it took"}
+    priced = [(one["seconds"], *price_of(one["machine"])) for one in measured if one]
+    why = "; ".join(dict.fromkeys(said for _, price, said in priced if price != 0.0)) or "machines that cost nothing"
+    if any(price is None for _, price, _ in priced):
+        return {"dollars": None, "why": why}
+    return {"dollars": round(sum((seconds * (price or 0.0) for seconds, price, _ in priced), 0.0), 6), "why": why}
 
 
 def git_revision(folder: Path) -> str | None:

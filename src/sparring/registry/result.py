@@ -15,7 +15,7 @@ from sparring.registry.figure import Figures
 from sparring.registry.files import ANY, RunInputs
 from sparring.registry.measures import measured
 from sparring.registry.plan import FAILED, INCONCLUSIVE, NOVEL, REPRODUCED, WHOLE, RunPlan
-from sparring.registry.provenance import digests, git_revision, spent, upstream
+from sparring.registry.provenance import cost, digests, git_revision, spent, upstream
 from sparring.testplan import TestPlan
 
 FORMAT = "sparring.run/1"
@@ -49,7 +49,7 @@ def run_result(job: Job, plan: RunPlan, test: TestPlan) -> dict[str, Any]:
         tokens=dict(inputs.meta("activations")["rows"]) if plan.arms else {},
         jobs={name: {"action": one["key"], "code": specs[name]["code"]} for name, one in jobs.items()},
         digests=digests(specs),
-        spent=spent(jobs),
+        spent=spent(jobs) | {"cost": cost(jobs)},
     )
 
 
@@ -108,7 +108,7 @@ def finished(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": spent["seconds"],
         "hardware": spent["machines"],
-        "cost": {"dollars": None, "why": "no price is known for this machine"},
+        "cost": spent["cost"],
         "jobs": dict(jobs),
     }
     jsonschema.validate(result, schema())

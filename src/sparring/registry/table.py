@@ -23,6 +23,7 @@ _SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in _PER_RUN[:-1]),
         ("wall_seconds", pa.float64()),
+        ("dollars", pa.float64()),
         ("figure", pa.string()),
         ("value", pa.float64()),
         ("low", pa.float64()),
@@ -50,12 +51,12 @@ def registry_page(rows: Sequence[Row]) -> str:
         "in it; novel: no range was expected; inconclusive: the verdict or the instrument says so; superseded: a later",
         "result of the same run, or of the run that replaces it, counts; failed: with the reason below.",
         "",
-        "| study | run | status | figures | code | seconds |",
-        "| --- | --- | --- | --- | --- | ---: |",
+        "| study | run | status | figures | code | seconds | dollars |",
+        "| --- | --- | --- | --- | --- | ---: | ---: |",
     ]
     lines += [
         f"| {row['study']} | {row['run']} | {row['status']} | {'; '.join(shown(row))} | `{row['code_digest'][:8]}` "
-        f"| {'' if row['wall_seconds'] is None else round(row['wall_seconds'])} |"
+        f"| {'' if row['wall_seconds'] is None else round(row['wall_seconds'])} | {_dollars(row)} |"
         for row in rows
     ]
     for row in rows:
@@ -89,7 +90,7 @@ def _shown(name: str, figure: Mapping[str, Any]) -> str:
 
 def _lines(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     for row in rows:
-        common = {name: row[name] for name in _PER_RUN}
+        common = {name: row[name] for name in _PER_RUN} | {"dollars": row["cost"]["dollars"]}
         if not row["figures"]:
             yield common
         for name, figure in row["figures"].items():
@@ -105,3 +106,8 @@ def _lines(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
                 "expected_low": expected[0],
                 "expected_high": expected[1],
             }
+
+
+def _dollars(row: Row) -> str:
+    dollars = row["cost"]["dollars"]
+    return "" if dollars is None else f"{dollars:.2f}"
