@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,14 @@ SLURM = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    script, folder = str(ROOT / "benchmarks" / "slurm_cluster.sh"), str(tmp_path_factory.mktemp("slurm"))
-    subprocess.run([script, "start", folder], check=True)
-    yield
-    subprocess.run([script, "stop", folder], check=True)
+def cluster() -> Iterator[None]:
+    script = str(ROOT / "benchmarks" / "slurm_cluster.sh")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to munge's user
+        subprocess.run([script, "start", folder], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([script, "stop", folder], check=True)
 
 
 def command(checkout: Checkout, *arguments: str) -> list[str]:
