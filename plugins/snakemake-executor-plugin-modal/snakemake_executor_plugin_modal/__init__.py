@@ -1,4 +1,4 @@
-"""Snakemake jobs in Modal sandboxes: `snakemake --executor modal --jobs N`. Modal itself is imported at the first job."""
+"""Snakemake jobs in Modal sandboxes: `snakemake --executor modal --jobs N`. Modal is imported at the first job."""
 
 from snakemake_interface_executor_plugins.settings import CommonSettings
 

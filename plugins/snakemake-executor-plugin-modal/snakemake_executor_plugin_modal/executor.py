@@ -49,7 +49,7 @@ class Executor(RemoteExecutor):
             Path(self.workflow.main_snakefile),
             Path.cwd(),
             [Path(path) for path in self.workflow.overwrite_configfiles],
-            [Path(path) for job in dag.jobs for path in [*job.output, *job.log, *([job.benchmark] * bool(job.benchmark))]],
+            [Path(path) for job in dag.jobs for path in [*job.output, *job.log]],
         )
         runner = (files(__package__) / "runner.py").read_bytes()
         self._places = {
@@ -60,7 +60,7 @@ class Executor(RemoteExecutor):
         }
         cloud = Cloud(self.executor_settings, run, self.envvars())
         cloud.put({self._places["runner"]: runner, self._places["sources"]: sources.archive})
-        self.logger.info(f"Modal run {run}: `python -m snakemake_executor_plugin_modal sweep {run}` ends its sandboxes.")
+        self.logger.info(f"Modal run {run} (if killed: `python -m snakemake_executor_plugin_modal sweep {run}`)")
         return cloud
 
     def run_job(self, job: Any) -> None:
@@ -76,7 +76,7 @@ class Executor(RemoteExecutor):
             command=self.format_job_exec(job),
             inputs=tuple(map(str, job.input)),
             outputs=tuple(map(str, job.output)),
-            always=tuple([*logs, *(str(one.benchmark) for one in singles if one.benchmark)]),
+            always=(*logs, *(str(one.benchmark) for one in singles if one.benchmark)),
             collect=listed(self.executor_settings.collect),
             env=self._variables,
             **self._places,

@@ -1,4 +1,4 @@
-"""Run in a sandbox, from the Volume: sets one job up on the sandbox's own disk, runs it, puts what it gave on the Volume.
+"""Run in a sandbox, from the Volume: sets one job up on the sandbox's own disk, runs it, keeps what it gave.
 
 Needs nothing but Python. All paths it is told are relative to the Volume or to the job's folder.
 
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 
-def main(mount, spec_path):
+def main(mount: str, spec_path: str) -> int:
     """Returns the exit status of the job's command; `result` of the spec names where the outcome is written."""
     volume = Path(mount).resolve()
     spec = json.loads((volume / spec_path).read_text())
@@ -51,13 +51,13 @@ def main(mount, spec_path):
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def _placed(text, places):
+def _placed(text: str, places: dict[str, str]) -> str:
     for name, place in places.items():
         text = text.replace(name, place)
     return text
 
 
-def _keep(volume, file):
+def _keep(volume: Path, file: Path) -> list[object]:
     digest = hashlib.sha256()
     with file.open("rb") as opened:
         while block := opened.read(1 << 20):
@@ -72,7 +72,7 @@ def _keep(volume, file):
     return [name, file.stat().st_size, file.stat().st_mode & 0o777]
 
 
-def _place(target, data):
+def _place(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
     temporary.write_bytes(data)

@@ -28,8 +28,8 @@ def pack(snakefile: Path, workdir: Path, extra: Iterable[Path], outputs: Collect
     """Packs the sources of the workflow of `snakefile`.
 
     They are what `git ls-files` names (and new files that git does not ignore), with the contents on disk; where git
-    does not know the Snakefile, all files but hidden ones. Left out: `outputs`, the files that jobs make. Added: `extra`, such as config
-    files that lie elsewhere.
+    does not know the Snakefile, all files but hidden ones. Left out: `outputs`, the files that jobs make. Added:
+    `extra`, such as config files that lie elsewhere.
     """
     snakefile, workdir = snakefile.resolve(), workdir.resolve()
     extra = [path.resolve() for path in extra]
@@ -44,8 +44,8 @@ def pack(snakefile: Path, workdir: Path, extra: Iterable[Path], outputs: Collect
     if size > _LARGEST:
         large = max(files, key=lambda path: path.lstat().st_size)
         raise WorkflowError(
-            f"the workflow's sources below {root} are {size / 1e6:.0f} MB ({large} is the largest); let git ignore what "
-            "is no source, and give it to rules as input"
+            f"the workflow's sources below {root} are {size / 1e6:.0f} MB ({large} is the largest); let git ignore "
+            "what is no source, and give it to rules as input"
         )
     common = Path(os.path.commonpath([root, workdir, *(path.parent for path in extra)]))
     archive = _archive(common, files)
@@ -63,7 +63,7 @@ def _repository(folder: Path) -> Path | None:
 
 
 def _listed_files(root: Path) -> list[Path]:
-    command = ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
     paths = [root / name for name in names if name]
     return [path for path in paths if path.is_symlink() or path.is_file()]
@@ -82,13 +82,12 @@ def _archive(common: Path, files: Iterable[Path]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in files:
-            tar.inodes = {}
-            entry = tar.gettarinfo(path, path.relative_to(common).as_posix())
-            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
-            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
-            if entry.isreg():
-                with path.open("rb") as file:
-                    tar.addfile(entry, file)
-            else:
+            entry = tarfile.TarInfo(path.relative_to(common).as_posix())
+            if path.is_symlink():
+                entry.type, entry.linkname = tarfile.SYMTYPE, str(path.readlink())
                 tar.addfile(entry)
+            else:
+                data = path.read_bytes()
+                entry.size, entry.mode = len(data), 0o755 if path.stat().st_mode & 0o100 else 0o644
+                tar.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()

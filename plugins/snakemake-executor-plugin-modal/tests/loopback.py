@@ -3,7 +3,8 @@
 It keeps Volumes as folders and runs a sandbox's command as a local process. What it cannot be: a sandbox here is no
 container. So (1) an argument that lies below a mount path is rewritten to the Volume's folder, (2) the image is taken
 as built and the command runs in this machine's environment, (3) a Volume's changes are seen at once, (4) GPU, CPU
-and memory are noted and not given. Faults can be ordered: `preempt`, `drop`, `refused`, `hold`.
+and memory are noted and not given. Faults can be ordered: `preempt` (a sandbox ends as
+terminated), `drop` (connections), `refused` (secrets), `hold` (none is scheduled), `longest` (seconds one lives).
 """
 
 import asyncio
@@ -69,6 +70,7 @@ class Loopback(ModalClientBase):
         self.calls: list[str] = []
         self.refused: set[str] = set()
         self.hold = False
+        self.longest = 24 * 3600
         self._ids: dict[str, str] = {}
         self._ephemeral: dict[str, dict[str, str]] = {}
         self._done: dict[str, api_pb2.SandboxCreateResponse] = {}
@@ -293,7 +295,7 @@ class Loopback(ModalClientBase):
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        box.task = asyncio.create_task(self._watch(box, definition.timeout_secs))
+        box.task = asyncio.create_task(self._watch(box, min(definition.timeout_secs, self.longest)))
 
     async def _watch(self, box: Box, seconds: int) -> None:
         async def read(reader, descriptor: int) -> None:
