@@ -29,7 +29,7 @@ def main(mount: str, spec_path: str) -> int:
         for path, content in spec["inputs"].items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(volume / content, work / path)
-        places = {"{volume}": str(volume), "{sources}": str(base / spec["root"])}
+        places = {"{volume}": str(volume), "{sources}": str(base / spec["root"]), "{disk}": folder}
         environment = {name: _placed(value, places) for name, value in spec["env"].items()}
         done = subprocess.run(
             ["/bin/bash", "-c", spec["command"]],

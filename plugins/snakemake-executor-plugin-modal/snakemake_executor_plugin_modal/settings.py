@@ -38,8 +38,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     env: _Text = field(
         default=None,
         metadata={
-            "help": "Environment variables of every job, NAME=VALUE, comma separated; {volume} and {sources} stand for "
-            "the folders of the Volume and of the workflow's sources. Not for secrets: they are written down."
+            "help": "Environment variables of every job, NAME=VALUE, comma separated; {volume}, {sources} and {disk} "
+            "stand for the folders of the Volume, of the workflow's sources, and of the job on the sandbox's own disk. "
+            "Not for secrets: they are written down."
         },
     )
     collect: _Text = field(

@@ -13,9 +13,9 @@ def sweep(run: str | None, app: str = "snakemake") -> list[str]:
     return end_sandboxes(modal, open_app(modal, app, make=False), run)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """`sweep RUN` or `sweep --all`; the exit status."""
-    parser = argparse.ArgumentParser(prog="snakemake_executor_plugin_modal", description=__doc__)
+def main(arguments: list[str] | None = None, name: str = "python -m snakemake_executor_plugin_modal") -> int:
+    """`sweep RUN` or `sweep --all`, as the program called `name`; the exit status."""
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
     command = parser.add_subparsers(required=True).add_parser("sweep", help=__doc__)
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("run", nargs="?", metavar="RUN", help="the run id that the run printed when it began")

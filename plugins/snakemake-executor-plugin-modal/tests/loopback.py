@@ -168,7 +168,7 @@ class Loopback(ModalClientBase):
 
     async def SecretGetOrCreate(self, stream):
         request = await stream.recv_message()
-        if request.object_creation_type == api_pb2.OBJECT_CREATION_TYPE_EPHEMERAL:
+        if not request.deployment_name:  # made by the client from values
             name = self._id("st", uuid.uuid4().hex)
             self._ephemeral[name] = dict(request.env_dict)
         elif request.deployment_name in self.refused:
