@@ -82,7 +82,7 @@ class Executor(RemoteExecutor):
             **self._places,
         )
         log = self._logs / f"{name}.{self._started}.log"
-        remote = RemoteJob(self._cloud, order, self._started, log, self._say)
+        remote = RemoteJob(self._cloud, order, self._started, log, self.logger.info, self._secret_values)
         future: Future[None] = Future()
         info = SubmittedJobInfo(job, external_jobid=f"{self._cloud.run}/{self._started}", aux={"future": future})
         info.aux["log"] = log
@@ -98,11 +98,6 @@ class Executor(RemoteExecutor):
             future.set_exception(error)
         else:
             future.set_result(None)
-
-    def _say(self, line: str) -> None:
-        for value in self._secret_values:
-            line = line.replace(value, "***")
-        self.logger.info(line)
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Reports the jobs whose threads have ended; yields the others."""

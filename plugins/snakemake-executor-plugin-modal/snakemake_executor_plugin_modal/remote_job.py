@@ -34,10 +34,15 @@ class Order:
 
 
 class RemoteJob:
-    """The life of one submitted job. `sandbox` is the id of the last sandbox it had."""
+    """The life of one submitted job. `sandbox` is the id of the last sandbox it had.
 
-    def __init__(self, cloud: Cloud, order: Order, number: int, log: Path, say: Callable[[str], None]) -> None:
-        self._cloud, self._order, self._log, self._say = cloud, order, log, say
+    log: gets what the job prints, and so does `say`, line by line, without the values in `hidden`.
+    """
+
+    def __init__(
+        self, cloud: Cloud, order: Order, number: int, log: Path, say: Callable[[str], None], hidden: Sequence[str]
+    ) -> None:
+        self._cloud, self._order, self._log, self._say, self._hidden = cloud, order, log, say, hidden
         self._place = f"jobs/{cloud.run}/{number}"
         self._stopped = threading.Event()
         self.sandbox: str | None = None
@@ -121,6 +126,8 @@ class RemoteJob:
         try:
             with self._log.open("a") as file:
                 for line in sandbox.stderr:
+                    for value in self._hidden:
+                        line = line.replace(value, "***")
                     file.write(line)
                     file.flush()
                     self._say(f"{self._order.name} | {line.rstrip()}")

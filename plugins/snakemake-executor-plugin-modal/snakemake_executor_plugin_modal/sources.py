@@ -73,7 +73,8 @@ def _plain_files(root: Path) -> list[Path]:
     found: list[Path] = []
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if not name.startswith(".") and name != "__pycache__"]
-        found += [Path(folder) / name for name in files if not name.startswith(".")]
+        links = [name for name in names if (Path(folder) / name).is_symlink()]
+        found += [Path(folder) / name for name in [*files, *links] if not name.startswith(".")]
     return found
 
 

@@ -114,21 +114,17 @@ def test_what_a_job_asks_for(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "arguments", "line"),
+    ("resources", "secrets", "line"),
     [
-        ('gpu=1, gpu_model="A1000"', (), "gpu_model='A1000' is not known to Modal, which has T4, L4"),
-        ("gpu=1", (), "gpu=1 without gpu_model; Modal has T4, L4"),
-        ('gpu=9, gpu_model="L4"', (), "gpu=9; a sandbox has 1 to 8 of L4"),
-        ('modal_lock="nowhere.lock"', (), "nowhere.lock is not here"),
-        ("mem_mb=1", ("--modal-secrets", "hub,nobody"), "Modal knows no secret 'nobody'"),
-        ("mem_mb=1", ("--modal-env", "PLAIN"), "'PLAIN' is not NAME=VALUE"),
+        ('gpu=1, gpu_model="A1000"', "hub", "a: gpu_model='A1000' is not known to Modal, which has T4, L4"),
+        ("mem_mb=1", "hub,nobody", "Modal knows no secret 'nobody'"),
+        ("mem_mb=1", "locked", "the secret 'locked' is refused: no access"),
     ],
 )
-def test_refused_in_one_line_before_anything_starts(
-    flow: Flow, resources: str, arguments: tuple[str, ...], line: str
-) -> None:
+def test_refused_in_one_line_before_anything_starts(flow: Flow, resources: str, secrets: str, line: str) -> None:
+    flow.cloud.refused.add("locked")
     flow.write(Snakefile=f'rule a:\n  output: "a"\n  resources: {resources}\n  shell: "touch {{output}}"\n')
-    done = flow.run(*arguments)
+    done = flow.run("--modal-secrets", secrets)
     assert done.returncode == 1
     assert [said for said in done.stdout.splitlines() if line in said], done.stdout
     assert "Traceback" not in done.stdout
