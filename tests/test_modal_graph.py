@@ -54,6 +54,8 @@ def test_the_whole_graph_as_a_local_run(mini: Checkout, on_modal: OnModal) -> No
         path.name for path in mini.store.glob("objects/*/*")
     }
     assert not list(on_modal.work.glob("store/objects/*"))  # big objects stayed there
+    again = on_modal.run(HEADLINE, "--profile", "modal", *MINI)
+    assert (again.status, again.launched) == (0, frozenset()), again.output
     asked = {box.tags["snakemake-job"].rpartition("-")[0]: box.request.definition for box in on_modal.cloud.boxes}
     assert asked["activations"].resources.gpu_config.gpu_type == "L4"
     assert not asked["corpus"].resources.gpu_config.gpu_type

@@ -32,7 +32,7 @@ class Executor(RemoteExecutor):
         self._running: dict[threading.Thread, RemoteJob] = {}
         self._started = 0
         self._beside = Path(self.workflow.main_snakefile).parent
-        self._variables = variables(self.executor_settings.env)
+        variables(self.executor_settings.env)
         self._secret_values = [value for value in self.envvars().values() if value]
         jobs = [job for job in self.workflow.dag.needrun_jobs() if not job.is_local]
         for job in jobs:
@@ -77,8 +77,9 @@ class Executor(RemoteExecutor):
             inputs=tuple(map(str, job.input)),
             outputs=tuple(map(str, job.output)),
             always=(*logs, *(str(one.benchmark) for one in singles if one.benchmark)),
+            carry=listed(self.executor_settings.carry),
             collect=listed(self.executor_settings.collect),
-            env=self._variables,
+            env=variables(self.executor_settings.env),
             **self._places,
         )
         log = self._logs / f"{name}.{self._started}.log"

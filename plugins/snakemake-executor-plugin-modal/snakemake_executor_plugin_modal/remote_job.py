@@ -29,6 +29,7 @@ class Order:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     always: tuple[str, ...]
+    carry: Sequence[str]
     collect: Sequence[str]
     env: Mapping[str, str]
 
@@ -74,6 +75,7 @@ class RemoteJob:
             if path.is_absolute() or ".." in path.parts:
                 raise JobFailed(f"input {name} lies outside the working directory: a sandbox has no place for it")
             found += [str(file) for file in path.rglob("*") if file.is_file()] if path.is_dir() else [name]
+        found += [str(path) for pattern in self._order.carry for path in Path().glob(pattern) if path.is_file()]
         return found
 
     def _once(self, contents: Mapping[str, str], turn: int) -> dict[str, Any] | None:

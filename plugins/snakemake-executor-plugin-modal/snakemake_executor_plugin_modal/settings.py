@@ -1,5 +1,6 @@
 """The settings of the plugin, as `--modal-NAME` on the command line or `modal-name` in a profile."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import Optional
@@ -38,10 +39,14 @@ class ExecutorSettings(ExecutorSettingsBase):
     env: _Text = field(
         default=None,
         metadata={
-            "help": "Environment variables of every job, NAME=VALUE, comma separated; {volume}, {sources} and {disk} "
-            "stand for the folders of the Volume, of the workflow's sources, and of the job on the sandbox's own disk. "
-            "Not for secrets: they are written down."
+            "help": "Environment variables of every job, comma separated: NAME=VALUE, or NAME alone to hand yours on; "
+            "{volume}, {sources} and {disk} stand for the folders of the Volume, of the workflow's sources, and of the "
+            "job on the sandbox's own disk. Not for secrets: they are written down."
         },
+    )
+    carry: _Text = field(
+        default=None,
+        metadata={"help": "Files that every job gets beside its inputs, if they are there: globs, comma separated."},
     )
     collect: _Text = field(
         default=None,
@@ -62,9 +67,9 @@ def listed(text: str | None) -> list[str]:
 
 
 def variables(text: str | None) -> dict[str, str]:
-    """The setting `env` by name. WorkflowError for an entry that is no NAME=VALUE."""
-    pairs = [entry.partition("=") for entry in listed(text)]
-    for name, equals, value in pairs:
-        if not (name and equals):
-            raise WorkflowError(f"--modal-env: {name + equals + value!r} is not NAME=VALUE")
-    return {name: value for name, _, value in pairs}
+    """The setting `env` by name; NAME alone is as it stands in the environment now. WorkflowError for another entry."""
+    pairs, known = [entry.partition("=") for entry in listed(text)], os.environ
+    for name, _, value in pairs:
+        if not name.isidentifier():
+            raise WorkflowError(f"--modal-env: {name}={value} is neither NAME=VALUE nor NAME")
+    return {name: value if equals else known[name] for name, equals, value in pairs if equals or name in os.environ}

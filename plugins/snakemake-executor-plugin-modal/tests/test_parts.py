@@ -51,10 +51,11 @@ def test_refused(tmp_path: Path, resources: dict[str, Any], line: str) -> None:
         assert str(refused.value).endswith(", ".join(known_gpus()))
 
 
-def test_variables() -> None:
-    assert variables("A=1, B={volume}/x=y ,") == {"A": "1", "B": "{volume}/x=y"}
-    with pytest.raises(WorkflowError, match="'PLAIN' is not NAME=VALUE"):
-        variables("A=1,PLAIN")
+def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "3")
+    assert variables("A=1, B={volume}/x=y ,OURS,NOBODYS") == {"A": "1", "B": "{volume}/x=y", "OURS": "3"}
+    with pytest.raises(WorkflowError, match="a b=1 is neither NAME=VALUE nor NAME"):
+        variables("a b=1")
 
 
 def _workflow(folder: Path) -> Path:

@@ -18,7 +18,9 @@ rule one:
     log: "logs/{name}.log"
     benchmark: "benchmarks/{name}.tsv"
     threads: 1
-    shell: "wc -w {input} > {output}; echo {wildcards.name} counted >&2 2> {log}"
+    shell:
+        "wc -w {input} > {output}; echo {wildcards.name} counted 2> {log} >&2; "
+        "mkdir -p traces; echo left by {wildcards.name} > traces/{wildcards.name}"
 
 rule joined:
     input: expand("counts/{name}.txt", name=["a", "b"])
@@ -28,7 +30,7 @@ rule joined:
 rule parts:
     input: "joined.txt"
     output: directory("parts")
-    shell: "mkdir -p {output}/deep; cp {input} {output}/x; echo y > {output}/deep/y; chmod +x {output}/deep/y"
+    shell: "mkdir -p {output}/deep; cp {input} {output}/x; cp notes/n {output}/deep/y; chmod +x {output}/deep/y"
 """
 JOIN = """
 import helper
@@ -46,10 +48,13 @@ def test_as_a_local_run(flow: Flow) -> None:
     (flow.folder / "data").mkdir()
     (flow.folder / "data" / "words.txt").write_text("a few words\n")
     flow.write(Snakefile=STEPS, join_py=JOIN, helper_py=HELPER)
-    done = flow.run()
+    (flow.folder / "notes").mkdir()
+    (flow.folder / "notes" / "n").write_text("read by a job that does not say so\n")
+    done = flow.run("--modal-carry", "notes/*", "--modal-collect", "traces/*")
     assert done.returncode == 0, done.stdout
     assert not flow.cloud.running()
     assert len(flow.cloud.boxes) == 4
+    assert (flow.folder / "traces" / "b").read_text() == "left by b\n"
     assert len(list(flow.cloud.volume().glob("sources/*"))) == 1
     assert (flow.folder / "benchmarks" / "a.tsv").is_file()
     remote = _contents(flow.folder)
