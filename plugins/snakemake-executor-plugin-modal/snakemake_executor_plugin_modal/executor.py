@@ -33,7 +33,7 @@ class Executor(RemoteExecutor):
         self._started = 0
         self._beside = Path(self.workflow.main_snakefile).parent
         variables(self.executor_settings.env)
-        self._secret_values = [value for value in self.envvars().values() if value]
+        self._secret_values = [value for value in self.envvars().values() if len(value) > 5]
         jobs = [job for job in self.workflow.dag.needrun_jobs() if not job.is_local]
         for job in jobs:
             read_request(job.name, 1, _known(job), self.executor_settings, self._beside)

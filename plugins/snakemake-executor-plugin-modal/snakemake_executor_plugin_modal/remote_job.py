@@ -66,7 +66,7 @@ class RemoteJob:
                     raise JobFailed(self._why(result["status"]))
                 return
             self._say(f"{self._order.name}: Modal ended the sandbox {self.sandbox}, not its job")
-        raise JobFailed(f"Modal ended its sandbox {preemptions + 1} times, the last one {self.sandbox}")
+        raise JobFailed(f"its sandbox was ended by Modal {preemptions + 1} times, the last one {self.sandbox}")
 
     def _inputs(self) -> list[str]:
         found = []
@@ -99,7 +99,7 @@ class RemoteJob:
         except exception.ConflictError:
             return None  # ended before it began
         except exception.Error as error:
-            raise JobFailed(f"Modal started no sandbox: {type(error).__name__}: {error}") from None
+            raise JobFailed(f"it got no sandbox: {type(error).__name__}: {error}") from None
         self.sandbox = str(sandbox.object_id)
         if self._stopped.is_set():
             sandbox.terminate()

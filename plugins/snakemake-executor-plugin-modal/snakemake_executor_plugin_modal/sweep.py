@@ -1,6 +1,7 @@
 """Ends the sandboxes that a killed Snakemake left at work: they would live until their timeout."""
 
 import argparse
+import sys
 
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None, name: str = "python -m snakemake_ex
     try:
         ended = sweep(None if options.all else options.run, options.app)
     except WorkflowError as error:
-        print(error)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
     print(f"{len(ended)} sandboxes ended" + "".join(f"\n{name}" for name in ended))
     return 0

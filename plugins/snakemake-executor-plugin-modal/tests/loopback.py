@@ -76,8 +76,8 @@ class Loopback(ModalClientBase):
         self._done: dict[str, api_pb2.SandboxCreateResponse] = {}
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
-        (folder / "blocks").mkdir(parents=True)
-        (folder / "volumes").mkdir()
+        (folder / "blocks").mkdir(parents=True, exist_ok=True)
+        (folder / "volumes").mkdir(exist_ok=True)
 
     def __enter__(self) -> "Loopback":
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)

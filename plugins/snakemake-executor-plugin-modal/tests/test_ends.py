@@ -36,7 +36,7 @@ def test_preempted_too_often(flow: Flow) -> None:
     flow.cloud.preempt(flow.cloud.boxes[0])
     said, _ = run.communicate(timeout=100)
     assert run.returncode == 1
-    assert "Modal: Modal ended its sandbox 1 times" in said
+    assert "its sandbox was ended by Modal 1 times" in said
 
 
 def test_dropped_connection(flow: Flow) -> None:
@@ -85,3 +85,13 @@ def test_killed_then_swept(flow: Flow, everything: bool) -> None:
     swept = flow.sweep("--all" if everything else run_id(said))
     assert swept.stdout.splitlines() == ["1 sandboxes ended", flow.cloud.boxes[0].id], swept.stderr
     assert not flow.cloud.running()
+
+
+def test_without_a_token(flow: Flow) -> None:
+    flow.write(Snakefile=ENDLESS)
+    none = {"MODAL_TOKEN_ID": "", "MODAL_TOKEN_SECRET": "", "MODAL_CONFIG_PATH": "/dev/null"}
+    done = flow.run(**none)
+    assert done.returncode == 1
+    assert "Modal does not let us in" in done.stdout
+    assert "run `modal token new`" in done.stdout
+    assert "Traceback" not in done.stdout
