@@ -16,7 +16,7 @@ from snakemake_executor_plugin_modal.request import ImageSource, Request
 from snakemake_executor_plugin_modal.settings import ExecutorSettings, listed
 
 RUN_TAG, JOB_TAG = "snakemake-run", "snakemake-job"
-_COMMITTED = 60  # seconds that a file which a sandbox wrote may take to be seen from here
+COMMITTED = 60  # seconds that a file which a sandbox wrote may take to be seen from here
 
 
 def open_modal() -> Any:
@@ -83,9 +83,9 @@ class Cloud:
         """Notes that a sandbox of this run put the file `path` on the Volume."""
         self._known.add(path)
 
-    def read(self, path: str, *, wait: bool = True) -> bytes | None:
-        """A small file of the Volume; None where it is not there (after a while, if `wait`)."""
-        end = time.monotonic() + (_COMMITTED if wait else 0)
+    def read(self, path: str, *, patience: float) -> bytes | None:
+        """A small file of the Volume; None where it is not there after `patience` seconds."""
+        end = time.monotonic() + patience
         while True:
             try:
                 return b"".join(self._volume.read_file(path))
@@ -97,7 +97,7 @@ class Cloud:
     def fetch(self, sha256: str, mode: int, target: Path) -> None:
         """Brings the file of that digest to `target`, in one step and checked. OSError where it stays wrong."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        end = time.monotonic() + _COMMITTED
+        end = time.monotonic() + COMMITTED
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
         temporary = Path(name)
         try:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snakemake_executor_plugin_modal.cloud import Cloud, content_path, file_digest
+from snakemake_executor_plugin_modal.cloud import COMMITTED, Cloud, content_path, file_digest
 from snakemake_executor_plugin_modal.request import Request
+
+_AFTER_FAILURE = 15  # seconds for the outcome of a job that failed to be seen: its image may lack what the runner needs
 
 
 class JobFailed(Exception):
@@ -109,17 +111,15 @@ class RemoteJob:
         except exception.SandboxTimeoutError:
             raise JobFailed(f"it ran longer than its runtime, {order.request.timeout // 60} minutes") from None
         except exception.SandboxTerminatedError:
-            return self._outcome(f"{place}.result.json", wait=False)
+            return self._outcome(f"{place}.result.json", patience=0)
         code = sandbox.returncode
-        outcome = self._outcome(f"{place}.result.json", wait=code == 0)
+        outcome = self._outcome(f"{place}.result.json", patience=_AFTER_FAILURE if code else COMMITTED)
         if outcome is None and code != 0:
-            outcome = self._outcome(f"{place}.result.json", wait=True)
-            if outcome is None:
-                raise JobFailed(f"its sandbox {self.sandbox} ended with status {code} before the job could say how")
+            raise JobFailed(f"its sandbox {self.sandbox} ended with status {code} before the job could say how")
         return outcome
 
-    def _outcome(self, path: str, *, wait: bool) -> dict[str, Any] | None:
-        data = self._cloud.read(path, wait=wait)
+    def _outcome(self, path: str, *, patience: float) -> dict[str, Any] | None:
+        data = self._cloud.read(path, patience=patience)
         return None if data is None else dict(json.loads(data))
 
     def _stream(self, sandbox: Any) -> None:
