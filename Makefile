@@ -11,11 +11,16 @@ TARGET = results/headtohead_autointerp.json
 
 env: $(READY)
 
-$(READY): envs/cpu.lock envs/torch.txt
+PLUGIN = plugins/snakemake-executor-plugin-modal
+
+$(READY): envs/cpu.lock envs/torch.txt envs/modal.lock $(PLUGIN)/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r envs/cpu.lock
 	$(BIN)/python -m pip install --quiet -r envs/torch.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r envs/modal.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+# Snakemake finds a plugin by its folder's name on the path: compat puts the folder there.
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e $(PLUGIN)
 	touch $@
 
 headtohead: $(READY)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles", "docs/report")
+PARTS = ("Snakefile", "rules", "workflow", "src", "config", "envs", "profiles", "modal", "docs/report")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from sparring.canonical import pretty_json
 from sparring.codedigest import code_digest
 from sparring.job import Job, run
 from sparring.manifest import Manifest, read_manifest
+from sparring.memo import read_action, read_brought
+from sparring.records import read_record
 from sparring.store import Blob, open_store
 
 
@@ -68,6 +70,15 @@ def test_the_memo_answers_the_second_time_and_after_the_results_are_gone(work: P
     assert calls == ["abc"]
     assert Path("results/made.json").read_bytes() == before
     assert "from the memo" in Path("rule.log").read_text()
+
+
+def test_a_record_is_sent_along_only_from_a_store_that_is_away(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(snakemake(work), writes("abc", []))
+    key = read_record("results/made.json").action
+    assert read_brought(key) is None
+    monkeypatch.setenv("SPARRING_AWAY", "1")
+    run(snakemake(work), writes("abc", []))  # answered by the memo
+    assert read_brought(key) == read_action(open_store(), key) is not None
 
 
 @pytest.mark.parametrize("what", ["spec", "input", "wildcards", "code"])

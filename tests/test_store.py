@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,6 +25,25 @@ def test_an_object_is_named_by_its_content_and_read_only(store: Store) -> None:
     assert blob == Blob(hashlib.sha256(b"rows").hexdigest(), 4)
     assert store.verified(blob).read_bytes() == b"rows"
     assert store.path(blob.sha256).stat().st_mode & 0o222 == 0
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_scratch_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: bool) -> None:
+    shared = Path("/dev/shm")  # a file system of its own, where there is one
+    if apart and not (shared.is_dir() and shared.stat().st_dev != tmp_path.stat().st_dev):
+        pytest.skip("one file system")
+    with tempfile.TemporaryDirectory(dir=shared if apart else tmp_path) as elsewhere:
+        monkeypatch.setenv("SPARRING_SCRATCH", f"{elsewhere}/own")
+        store = Store(tmp_path / "store")
+        with store.scratch() as scratch:
+            assert scratch.parent == Path(elsewhere).resolve() / "own"
+            (scratch / "rows").write_bytes(b"rows")
+            blob = store.put_file(scratch / "rows")
+            assert not (scratch / "rows").exists()
+        assert store.verified(blob).read_bytes() == b"rows"
+        assert store.path(blob.sha256).stat().st_mode & 0o777 == 0o444
+        assert not list((tmp_path / "store" / "scratch").iterdir())
+        assert not list(Path(elsewhere, "own").iterdir())
 
 
 def test_a_file_is_moved_in_and_a_second_copy_is_dropped(store: Store) -> None:

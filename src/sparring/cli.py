@@ -1,4 +1,4 @@
-"""The `sparring` command: why, plan, cost, runs, diff, verify, gc. Run it where you run `snakemake`."""
+"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, modal. Run it where you run `snakemake`."""
 
 import argparse
 import sys
@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--dry-run", action="store_true", help="say what would go")
     gc.add_argument("--keep-days", type=float, default=7.0, metavar="N", help="keep everything younger (default 7)")
     gc.set_defaults(run_command=_gc)
+    modal = commands.add_parser("modal", help="what a run on Modal left behind: `sweep RUN` or `sweep --all` ends it")
+    modal.add_argument("arguments", nargs=argparse.REMAINDER)
+    modal.set_defaults(run_command=_modal)
     return parser
 
 
@@ -67,6 +70,14 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
+
+
+def _modal(options: argparse.Namespace) -> int:
+    try:
+        from snakemake_executor_plugin_modal.sweep import main as sweep
+    except ImportError:
+        raise SparringError("the Modal executor is not installed; run `make env`") from None
+    return int(sweep(options.arguments, "sparring modal"))
 
 
 def _planned(options: argparse.Namespace) -> list[PlannedJob]:

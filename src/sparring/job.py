@@ -23,7 +23,7 @@ from sparring.failures import note_failure
 from sparring.jobview import BESIDE, Job, Snakemake, content_digest
 from sparring.machine import machine
 from sparring.manifest import Manifest, content_of, read_manifest
-from sparring.memo import Action, job_name, recall, remember
+from sparring.memo import Action, job_name, recall, remember, send_along
 from sparring.planned import named_files
 from sparring.records import write_record
 from sparring.runs import check_planned
@@ -115,6 +115,7 @@ def _run(
     else:
         _log(snakemake, f"{snakemake.rule}: from the memo, action {action.key}")
     check_planned(action)
+    send_along(store, action.key)
     for name, target in targets.items():
         write_record(target, action.key, files)
         store.first_seen(content_of(publish(store, outputs[name], target)))

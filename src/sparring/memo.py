@@ -5,11 +5,15 @@ output and every object those outputs refer to; the memo answers only when all o
 """
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest, pretty_json
+from sparring.records import RECORDS
 from sparring.store import Blob, Store
 
 
@@ -40,8 +44,28 @@ class Action:
 
 def read_action(store: Store, key: str) -> dict[str, Any] | None:
     """The record of action `key`: action, code, outputs, objects. None where there is none, or it was cut short."""
+    return _read(store.action_path(key))
+
+
+def read_brought(key: str) -> dict[str, Any] | None:
+    """The same, of an action that a store away from here keeps, as the job's machine sent it along."""
+    return _read(_brought(key))
+
+
+def send_along(store: Store, key: str) -> None:
+    """Where the store is away from the results (SPARRING_AWAY), puts a copy of action `key`'s record beside them."""
+    if os.environ.get("SPARRING_AWAY"):
+        _brought(key).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(store.action_path(key), _brought(key))
+
+
+def _brought(key: str) -> Path:
+    return RECORDS / "actions" / key[:2] / f"{key}.json"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        record = json.loads(store.action_path(key).read_bytes())
+        record = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None  # cut short is as good as none: the job runs and writes it anew
     return record if isinstance(record, dict) and record.keys() >= {"action", "code", "outputs", "objects"} else None

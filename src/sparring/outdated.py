@@ -7,7 +7,7 @@ Snakemake plans. An outdated result is marked the way Snakemake marks what a kil
 
 import inspect
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sparring.canonical import digest, sha256_file
 from sparring.errors import NotInStudy, SparringError
 from sparring.jobview import BESIDE
 from sparring.manifest import content_of
-from sparring.memo import read_action
+from sparring.memo import read_action, read_brought
 from sparring.records import Record, read_records
 from sparring.registry.keys import run_keys
 from sparring.specs import Specs
@@ -24,8 +24,11 @@ from sparring.store import Blob, Store
 _MARKS = Path(".snakemake/incomplete")
 
 
-def outdated(specs: Specs, store: Store) -> dict[str, str]:
-    """{target in `results/`: why it has to be made again}. SparringError for a result that was edited by hand."""
+def outdated(specs: Specs, store: Store | None) -> dict[str, str]:
+    """{target in `results/`: why it has to be made again}. SparringError for a result that was edited by hand.
+
+    store: None where jobs run on machines with a store of their own, which cannot be looked into from here.
+    """
     found = {}
     for target, record in read_records().items():
         if Path(target).is_file() and (reason := _doubt(target, record, specs, store)):
@@ -40,26 +43,34 @@ def mark(targets: Mapping[str, str]) -> None:
         (_MARKS / urlsafe_b64encode(target.encode()).decode()).write_text('{"external_jobid": null}')
 
 
-def _doubt(target: str, record: Record | None, specs: Specs, store: Store) -> str | None:
-    action = read_action(store, record.action) if record else None
-    if record is None or action is None:
+def _doubt(target: str, record: Record | None, specs: Specs, store: Store | None) -> str | None:
+    if record is None:
         return "nothing tells how it was made"
+    action = read_action(store, record.action) if store else read_brought(record.action)
+    if action is None:
+        return "the store has no record of how it was made"
     outputs = [Blob(**blob) for blob in action["outputs"].values()]
     if sha256_file(Path(target)) not in {blob.sha256 for blob in outputs}:
         raise SparringError(f"{target} was edited by hand; move it away and run the same command again")
     planned = _planned(specs, action["action"]["rule"], action["action"]["wildcards"])
     if planned is not None and digest(planned) != digest(action["action"]["spec"]):
         return "the code or the study changed"
-    missing = [blob for blob in (*outputs, *(Blob(**blob) for blob in action["objects"])) if not store.has(blob)]
-    if missing:
-        return f"object {missing[0].sha256} is missing from the store or was cut short"
-    if BESIDE in action["action"]["inputs"] and action["action"]["inputs"][BESIDE] != digest(run_keys(store)):
-        return "the store keeps other runs"
+    if store is not None and (reason := _lacking(store, action, outputs)):
+        return reason
     for name, path in record.inputs.items():
         # What lies outside results/ can be large; Snakemake watches its time stamp.
         here = path.startswith("results/") and Path(path).is_file()
         if here and content_of(Path(path)) != action["action"]["inputs"][name]:
             return f"{path} has other contents"
+    return None
+
+
+def _lacking(store: Store, action: Mapping[str, Any], outputs: Sequence[Blob]) -> str | None:
+    missing = [blob for blob in (*outputs, *(Blob(**blob) for blob in action["objects"])) if not store.has(blob)]
+    if missing:
+        return f"object {missing[0].sha256} is missing from the store or was cut short"
+    if BESIDE in action["action"]["inputs"] and action["action"]["inputs"][BESIDE] != digest(run_keys(store)):
+        return "the store keeps other runs"
     return None
 
 

@@ -5,7 +5,8 @@ Layout of a store folder:
     format                       the store's format, one line
     objects/ab/abcdef...         one object, read-only, named by its sha256
     actions/ab/abcdef....json    what one action (code, spec, input contents) gave: see memo.py
-    scratch/...                  folders of running jobs; an abandoned one is swept by the next job
+    scratch/...                  folders of running jobs; an abandoned one is swept by the next job (SPARRING_SCRATCH
+                                 puts them elsewhere: on a disk of one's own, where locks do not reach far enough)
     quarantine/...               damaged objects, kept for a look
     users.lock                   held by every job at work, so that nothing is deleted under it
     users/...                    the results folders that refer to this store
@@ -44,6 +45,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._scratch = Path(os.environ.get("SPARRING_SCRATCH") or self.root / "scratch").resolve()
         try:
             for name in ("objects", "actions", "scratch"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -77,16 +79,26 @@ class Store:
             return False
 
     def put_file(self, source: Path) -> Blob:
-        """Moves `source` (a file on the store's own file system, as in a scratch folder) in under its sha256.
+        """Moves `source` (a file in a scratch folder, say) in under its sha256.
 
         An object of that name is replaced: the bytes are the same, unless it was damaged.
         """
         blob = Blob(sha256_file(source), source.stat().st_size)
         target = self.path(blob.sha256)
         target.parent.mkdir(exist_ok=True)
+        if source.stat().st_dev != target.parent.stat().st_dev:
+            source = self._near(source)
         source.chmod(0o444)
         source.replace(target)
         return blob
+
+    def _near(self, source: Path) -> Path:
+        # A copy on the store's own file system, from where it can be moved in one step.
+        handle, name = tempfile.mkstemp(dir=self.root / "scratch")
+        with os.fdopen(handle, "wb") as out, source.open("rb") as file:
+            shutil.copyfileobj(file, out, 1 << 20)
+        source.unlink()
+        return Path(name)
 
     def put_bytes(self, data: bytes) -> Blob:
         """Stores `data` under its sha256."""
@@ -146,9 +158,10 @@ class Store:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder on the store's file system, gone afterwards; sweeps those of killed jobs first."""
+        """An empty folder, gone afterwards; sweeps those of killed jobs first."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         self._sweep()
-        folder = Path(tempfile.mkdtemp(dir=self.root / "scratch"))
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
         with (folder / ".locking").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             (folder / ".locking").rename(folder / ".lock")  # only now, held, may a sweep look at it
@@ -177,7 +190,7 @@ class Store:
     def _sweep(self) -> None:
         # The kernel drops a killed job's lock, so a folder whose lock can be had belongs to nobody. A job killed in the
         # moment before it had its lock leaves an empty folder, which costs nothing.
-        for lock_path in (self.root / "scratch").glob("*/.lock"):
+        for lock_path in self._scratch.glob("*/.lock"):
             with contextlib.suppress(OSError), lock_path.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock_path.parent, ignore_errors=True)

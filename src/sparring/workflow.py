@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake_interface_executor_plugins.settings import ExecMode
+from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 
 from sparring.errors import SparringError
 from sparring.failures import failure
@@ -41,7 +41,8 @@ def open_study(config: Mapping[str, Any], workflow: Any) -> tuple[Study, Specs]:
     if workflow.exec_mode == ExecMode.DEFAULT:
         try:
             specs.follow_code()
-            mark(outdated(specs, open_store()))
+            here = SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage
+            mark(outdated(specs, open_store() if here else None))
         except SparringError as error:
             raise WorkflowError(str(error)) from None
     return study, specs
