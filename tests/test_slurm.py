@@ -1,4 +1,4 @@
-"""The miniature study through profiles/slurm, on a Slurm cluster of this machine alone (benchmarks/slurm_cluster.sh)."""
+"""The miniature study through profiles/slurm, on a Slurm of this machine alone (benchmarks/slurm_cluster.sh)."""
 
 import os
 import shutil
