@@ -59,7 +59,7 @@ class Executor(RemoteExecutor):
             "workdir": sources.workdir,
         }
         cloud = Cloud(self.executor_settings, run, self.envvars())
-        cloud.put({self._places["runner"]: runner, self._places["sources"]: sources.archive})
+        cloud.files.put({self._places["runner"]: runner, self._places["sources"]: sources.archive})
         self.logger.info(f"Modal run {run} (if killed: `python -m snakemake_executor_plugin_modal sweep {run}`)")
         return cloud
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snakemake_executor_plugin_modal.cloud import COMMITTED, Cloud, content_path, file_digest
+from snakemake_executor_plugin_modal.cloud import Cloud
 from snakemake_executor_plugin_modal.request import Request
+from snakemake_executor_plugin_modal.volume import COMMITTED, content_path, file_digest
 
 _AFTER_FAILURE = 15  # seconds for the outcome of a job that failed to be seen: its image may lack what the runner needs
 
@@ -57,7 +58,7 @@ class RemoteJob:
     def run(self, preemptions: int) -> None:
         """Runs the job, again where Modal ended its sandbox, up to `preemptions` times. JobFailed says why not."""
         contents = {path: file_digest(Path(path)) for path in self._inputs()}
-        self._cloud.put({content_path(digest): Path(path) for path, digest in contents.items()})
+        self._cloud.files.put({content_path(digest): Path(path) for path, digest in contents.items()})
         for turn in range(preemptions + 1):
             if self._stopped.is_set():
                 raise JobFailed("stopped")
@@ -95,7 +96,7 @@ class RemoteJob:
             "env": dict(order.env),
             "result": f"{place}.result.json",
         }
-        self._cloud.put({f"{place}.json": json.dumps(spec, indent=1).encode()})
+        self._cloud.files.put({f"{place}.json": json.dumps(spec, indent=1).encode()})
         try:
             sandbox = self._cloud.start(order.request, order.name, [order.runner, f"{place}.json"])
         except exception.ConflictError:
@@ -119,7 +120,7 @@ class RemoteJob:
         return outcome
 
     def _outcome(self, path: str, *, patience: float) -> dict[str, Any] | None:
-        data = self._cloud.read(path, patience=patience)
+        data = self._cloud.files.read(path, patience=patience)
         return None if data is None else dict(json.loads(data))
 
     def _stream(self, sandbox: Any) -> None:
@@ -139,8 +140,8 @@ class RemoteJob:
     def _bring(self, files: Mapping[str, tuple[str, int, int]]) -> None:
         try:
             for path, (digest, _, mode) in files.items():
-                self._cloud.note(content_path(digest))
-                self._cloud.fetch(digest, mode, Path(path))
+                self._cloud.files.note(content_path(digest))
+                self._cloud.files.fetch(digest, mode, Path(path))
         except (OSError, self._cloud.modal.exception.Error) as error:
             raise JobFailed(f"its outputs did not come back: {error}") from None
 
