@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparring.autointerp.plan import BAG_OF_WORDS
 from sparring.canonical import rounded
-from sparring.controls.sentences import as_high
+from sparring.controls.sentences import SCORES, as_high
 from sparring.errors import SparringError
 from sparring.perlatent import ArmScores
 from sparring.stats.bootstrap import bootstrap_diff_of_means, bootstrap_mean
@@ -32,8 +32,6 @@ _OF_LATENTS = {
     "fuzz_shuffled": ("fuzz", "shuffled"),
     "bag_of_words": ("detection", BAG_OF_WORDS),
 }
-SCORES = ("ve", "ce_recovered", "detection", "fuzz")
-"""The figures of which more is better; the others stand beside them."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sparring.controls.sentences import WORDS, of_what
+from sparring.controls.sentences import SCORES, WORDS, of_what
 from sparring.words import interval, plain_interval, table
 
 Result = Mapping[str, Any]
@@ -32,7 +32,9 @@ def controls_section(result: Result, *, level: str = "###") -> str:
     """The sentences and the tables alone, for another page; headings begin with `level`."""
     parts = ["\n".join(f"- **{sentence}**" for sentence in result["sentences"])]
     if not result["sentences"]:
-        parts = ["In every score, each coder is above its twins: all intervals of trained - random lie above 0."]
+        parts = [
+            "In every score told from its twin's, each coder is above: all intervals of trained - random lie above 0."
+        ]
     if _unmeasured(result):
         parts.append("\n".join(f"- {said}" for said in _unmeasured(result)))
     for coder, twins in result["coders"].items():
@@ -46,12 +48,22 @@ def controls_section(result: Result, *, level: str = "###") -> str:
 
 def _unmeasured(result: Result) -> list[str]:
     return [
-        f"{coder} against {found['twin']}, {WORDS.get(name, name)}: not measured, {metric['not_measured']}."
+        f"{coder} against {found['twin']}, {WORDS.get(name, name)}: {why}."
         for coder, twins in result["coders"].items()
         for found in twins.values()
         for name, metric in found["metrics"].items()
-        if "not_measured" in metric
+        if (why := _why_not(name, metric))
     ]
+
+
+def _why_not(name: str, metric: Mapping[str, Any]) -> str | None:
+    """Why nothing is said of a figure, if so."""
+    if "not_measured" in metric:
+        return f"not measured, {metric['not_measured']}"
+    if name not in SCORES or metric["ci95"] is not None:
+        return None
+    lacking = [side for side in ("trained", "random") if metric[side]["ci95"] is None]
+    return f"not compared, {' and '.join(lacking)} has no interval: in some resamples it has no value"
 
 
 def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:

@@ -17,6 +17,8 @@ WORDS = {
     "bag_of_words": "bag of words, detection",
     "token_entropy": "entropy of a latent's tokens, bits",
 }
+SCORES = ("ve", "ce_recovered", "detection", "fuzz")
+"""The figures of which more is better; the others stand beside them."""
 
 
 def of_what(control: Mapping[str, Any]) -> str:
