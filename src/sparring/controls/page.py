@@ -33,7 +33,7 @@ def controls_section(result: Result, *, level: str = "###") -> str:
     parts = ["\n".join(f"- **{sentence}**" for sentence in result["sentences"])]
     if not result["sentences"]:
         parts = [
-            "In every score told from its twin's, each coder is above: all intervals of trained - random lie above 0."
+            "In every score compared, each coder is above its twins: all intervals of trained - random lie above 0."
         ]
     if _unmeasured(result):
         parts.append("\n".join(f"- {said}" for said in _unmeasured(result)))
