@@ -254,7 +254,6 @@ def test_a_dead_coder_is_called_one(tmp_path: Path) -> None:
 
 def test_latents_that_never_fire_are_counted_and_a_best_one_that_says_nothing_is_named(tmp_path: Path) -> None:
     made, labels = task_of(tmp_path / "task")
-    folder.parent.mkdir(exist_ok=True)
     coder = random_coder(SAE)
     coder.encoder.bias[2:] -= 1e3  # two latents are left
     arm = ArmFiles(SAE, save_coder(coder, SAE, tmp_path / "coder"), rows_of(tmp_path / "rows", labels, 4.0))
@@ -297,7 +296,6 @@ def test_rows_that_are_not_finite_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(SparringError, match=said):
         probing(arm, [], made, plan=PLAN)
-    folder.parent.mkdir(exist_ok=True)
     coder = random_coder(SAE)
     coder.encoder.bias[3] = float("nan")
     broken = ArmFiles(SAE, save_coder(coder, SAE, tmp_path / "nan"), rows_of(tmp_path / "fine", labels, 1.0))
