@@ -5,9 +5,11 @@ import codecs
 import contextlib
 import os
 import signal
+import sys
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from grpclib import GRPCError, Status
 from modal_proto import api_pb2
@@ -57,6 +59,7 @@ class Sandboxes:
         disk.mkdir(parents=True)
         hidden = ("MODAL_", "SNAKEMAKE_", "PYTEST_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the image's Python is this one
         for name in definition.secret_ids:
             environment |= self._ephemeral[name]
         box.process = await asyncio.create_subprocess_exec(
