@@ -55,3 +55,8 @@ def price_table() -> dict[str, Any]:
     """The table: provider, date, source, dollars a second."""
     found: dict[str, Any] = json.loads(Path(__file__).with_name("prices.json").read_bytes())
     return found
+
+
+def price_source() -> dict[str, str]:
+    """What the prices rest on: {"provider", "date", "source"}."""
+    return {key: str(price_table()[key]) for key in ("provider", "date", "source")}

@@ -2,18 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparring.canonical import pretty_json, rounded
-from sparring.cost import ledger as book
-from sparring.cost import ledger_text, plan, plan_text
-from sparring.cost.predict import known_from
-from sparring.cost.rented import Place, by_profile, on_card
 from sparring.errors import SparringError
-from sparring.lineage import Memory
-from sparring.planned import PlannedJob
 from sparring.store import open_store
-from sparring.why import why
+
+if TYPE_CHECKING:  # `sparring` reads this module whatever its command: half a second of imports waits until it is asked
+    from sparring.cost.rented import Place
+    from sparring.planned import PlannedJob
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +22,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as data")
 
 
-def place_of(options: argparse.Namespace) -> Place:
+def place_of(options: argparse.Namespace) -> "Place":
     """Where the jobs are to run. SparringError for both a card and a profile, or one that there is not."""
+    from sparring.cost.rented import Place, by_profile, on_card
+
     if options.card and options.profile:
         raise SparringError("--card and --profile: name one of them; a profile says itself which job has which card")
     if options.card:
@@ -34,8 +33,13 @@ def place_of(options: argparse.Namespace) -> Place:
     return by_profile(options.profile) if options.profile else Place()
 
 
-def run_plan(options: argparse.Namespace, place: Place, jobs: list[PlannedJob]) -> int:
+def run_plan(options: argparse.Namespace, place: "Place", jobs: "list[PlannedJob]") -> int:
     """Print the plan of `jobs`; 1 where a job does not fit on its card."""
+    from sparring.cost import plan, plan_text
+    from sparring.cost.predict import known_from
+    from sparring.lineage import Memory
+    from sparring.why import why
+
     store = open_store()
     answers = why(jobs, store, root=options.snakefile.resolve().parent)
     rows = plan.plan_rows(answers, place, known_from(Memory(store).measured()))
@@ -43,8 +47,13 @@ def run_plan(options: argparse.Namespace, place: Place, jobs: list[PlannedJob]) 
     return 1 if any(row.fits is False for row in rows) else 0
 
 
-def run_cost(options: argparse.Namespace, place: Place, jobs: list[PlannedJob]) -> int:
+def run_cost(options: argparse.Namespace, place: "Place", jobs: "list[PlannedJob]") -> int:
     """Print the ledger of `jobs`, and write it to results/ledger.{json,md} where asked."""
+    from sparring.cost import ledger as book
+    from sparring.cost import ledger_text
+    from sparring.cost.predict import known_from
+    from sparring.lineage import Memory
+
     store = open_store()
     entries = book.ledger(jobs, store, place, known_from(Memory(store).measured()))
     if options.write:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparring.cards.prices import price_table
+from sparring.cards.prices import price_source
 from sparring.cost.predict import CPU, Known, kind_of, predict
 from sparring.cost.rented import Place
+from sparring.cost.stages import by_stage
 from sparring.errors import SparringError
 from sparring.lineage import of_jobs
 from sparring.memo import read_action
@@ -79,17 +80,14 @@ def ledger(jobs: Sequence[PlannedJob], store: Store, place: Place, known: Sequen
 def totals(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """{"stage", "jobs", "memo", "seconds", "foreseen", "dollars", "saved_seconds", "saved_dollars"} of each stage, then
     of all; `foreseen` is None where it is of a job."""
-    names = list(dict.fromkeys(entry.stage for entry in entries))
-    groups = [(name, [entry for entry in entries if entry.stage == name]) for name in names]
-    return [_total(name, some) for name, some in [*groups, ("total", list(entries))]]
+    return by_stage(entries, _total)
 
 
 def as_json(entries: Sequence[Entry]) -> dict[str, Any]:
     """The ledger as data, with what its prices rest on."""
-    prices = {key: price_table()[key] for key in ("provider", "date", "source")}
     return {
         "format": "sparring.ledger/1",
-        "prices": prices,
+        "prices": price_source(),
         "jobs": [asdict(entry) for entry in entries],
         "stages": totals(entries),
     }

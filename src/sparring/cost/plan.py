@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sparring.cards.cards import card
-from sparring.cards.prices import price_table
+from sparring.cards.prices import price_source
 from sparring.cost.predict import CPU, Known, predict
 from sparring.cost.rented import Place
+from sparring.cost.stages import by_stage
 from sparring.lineage import of_jobs
 from sparring.memory.jobs import CARD_RULES, job_demand
 from sparring.memory.preflight import GIB, check, line
@@ -88,9 +89,7 @@ def plan_rows(answers: Sequence[Answer], place: Place, known: Sequence[Known]) -
 def stages(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """A total for each stage, in the order in which they begin, and under "total" for all: {"stage", "jobs", "memo",
     "unknown", "card_seconds", "seconds", "dollars"}; sums leave out what is unknown, which `unknown` counts."""
-    names = list(dict.fromkeys(row.stage for row in rows))
-    of = [(name, [row for row in rows if row.stage == name]) for name in names]
-    return [_total(name, some) for name, some in [*of, ("total", list(rows))]]
+    return by_stage(rows, _total)
 
 
 def _total(name: str, rows: Sequence[Row]) -> dict[str, Any]:
@@ -108,10 +107,9 @@ def _total(name: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 def as_json(rows: Sequence[Row], place: Place) -> dict[str, Any]:
     """The plan as data."""
-    prices = {key: price_table()[key] for key in ("provider", "date", "source")}
     return {
         "format": "sparring.plan/1",
-        "prices": None if place.here else prices,
+        "prices": None if place.here else price_source(),
         "jobs": [asdict(row) for row in rows],
         "stages": stages(rows),
     }
