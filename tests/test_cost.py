@@ -124,10 +124,10 @@ def test_a_profile_says_what_jobs_rent(tmp_path: Path) -> None:
         "set-threads: {draw: 3}\n"
     )
     place = by_profile(tmp_path)
-    assert place.rented(job()) == Rented("A100-40GB", 2.0, 2.0)
-    assert place.rented(job("draw", resources={"mem_mb": 1024})) == Rented(None, 3.0, 1.0)
+    assert place.rented(job(), CODER) == Rented("A100-40GB", 2.0, 2.0)
+    assert place.rented(job("draw", resources={"mem_mb": 1024}), CODER) == Rented(None, 3.0, 1.0)
     (tmp_path / "config.yaml").write_text("set-resources: ['coder:gpu=1', 'coder:gpu_model=H100']\n")
-    assert by_profile(tmp_path).rented(job()).card == "H100"
+    assert by_profile(tmp_path).rented(job(), CODER).card == "H100"
     with pytest.raises(SparringError, match="no profile at"):
         by_profile(tmp_path / "none")
     (tmp_path / "config.yaml").write_text("set-resources: [nonsense]\n")

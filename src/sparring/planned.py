@@ -63,24 +63,28 @@ def planned_jobs(
     from sparring.graph import graph  # opens Snakemake, which no job does but the report's
 
     with graph(targets, snakefile=snakefile, configfiles=configfiles, config=config) as workflow:
-        dag = workflow.dag
-        return [
-            PlannedJob(
-                rule=job.rule.name,
-                spec=dict(job.params.spec),
-                wildcards=dict(job.wildcards.items()),
-                inputs=named_files(job.input),
-                outputs=named_files(job.output),
-                scheduled=dag.needrun(job),
-                threads=job.threads,
-                resources=_plain(job.resources),
-                benchmark=Path(job.benchmark) if job.benchmark else None,
-                stage=Path(job.rule.snakefile).stem,
-            )
-            for level in dag.toposorted()
-            for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
-            if not job.rule.norun
-        ]
+        return jobs_of(workflow.dag)
+
+
+def jobs_of(dag: Any) -> list[PlannedJob]:
+    """The jobs of Snakemake's graph, each after those it needs."""
+    return [
+        PlannedJob(
+            rule=job.rule.name,
+            spec=dict(job.params.spec),
+            wildcards=dict(job.wildcards.items()),
+            inputs=named_files(job.input),
+            outputs=named_files(job.output),
+            scheduled=dag.needrun(job),
+            threads=job.threads,
+            resources=_plain(job.resources),
+            benchmark=Path(job.benchmark) if job.benchmark else None,
+            stage=Path(job.rule.snakefile).stem,
+        )
+        for level in dag.toposorted()
+        for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
+        if not job.rule.norun
+    ]
 
 
 def _plain(resources: Any) -> dict[str, Any]:

@@ -79,6 +79,10 @@ def start(workflow: Any) -> None:
     try:
         workflow.held_by_this_run = hold_folder(Path.cwd())  # for as long as the process lives
         workflow.quarantined_before = open_store().quarantined()
+        if any(job.resources.get("bigger_gpus") for job in jobs):
+            from sparring.given_cards import give_cards  # imports more than a run on this machine needs
+
+            give_cards(workflow, lambda line: print(line, file=sys.stderr))
         retract(str(path) for job in jobs for path in job.output)
         write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})
     except SparringError as error:

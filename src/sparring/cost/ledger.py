@@ -51,7 +51,7 @@ def ledger(jobs: Sequence[PlannedJob], store: Store, place: Place, known: Sequen
         machine = measured.get("machine", "unknown")
         computing = float(measured.get("seconds", 0.0))
         memo = seconds < computing
-        rented = place.rented(job)
+        rented = place.rented(job, lineage)
         second = 0.0 if place.here else rented.second
         kind = kind_of(machine) if place.here else rented.card or CPU
         others = [one for one in known if not (one.rule == job.rule and one.seconds == computing)]

@@ -47,7 +47,7 @@ def plan_rows(answers: Sequence[Answer], place: Place, known: Sequence[Known]) -
         job = answer.job
         if not job.scheduled:
             continue
-        rented = place.rented(job)
+        rented = place.rented(job, lineage)
         kind = rented.card or CPU
         memory: float | None = None
         fits: bool | None = None

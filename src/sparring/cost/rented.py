@@ -10,6 +10,8 @@ import yaml
 from sparring.cards.cards import card
 from sparring.cards.prices import Rented, price_table
 from sparring.errors import SparringError
+from sparring.lineage import Lineage
+from sparring.memory.choice import choose
 from sparring.memory.jobs import CARD_RULES
 from sparring.planned import PlannedJob
 
@@ -26,13 +28,14 @@ class Place:
     of_rule: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     threads: Mapping[str, int] = field(default_factory=dict)
 
-    def rented(self, job: PlannedJob) -> Rented:
+    def rented(self, job: PlannedJob, lineage: Lineage) -> Rented:
         """The card, cores and memory of a job. SparringError for a card that is not known."""
         # In Snakemake's own order: what the rule says, unless the profile sets it.
         values = {**self.default, **job.resources, **self.of_rule.get(job.rule, {})}
         usual = price_table()["rented"]
         wants = int(values.get("gpu") or 0) > 0
-        name = card(str(values.get("gpu_model") or "L4")).name if wants else None
+        bigger = str(values.get("bigger_gpus") or "").split()
+        name = choose(lineage, str(values.get("gpu_model") or "L4"), bigger).card if wants else None
         cores = float(values.get("cpu") or self.threads.get(job.rule) or usual["cores"])
         said = values.get("mem_mb")
         gib = float(said) / 1024 if isinstance(said, int | float) else usual["gib"]

@@ -106,7 +106,7 @@ def _steering(lineage: Lineage, on_card: bool) -> Demand | None:
         return None
     name, coders = f"steering {subject.short}", coders_of(lineage)
     return _larger(
-        Forward(name, subject, _GENERATED, length, coders=coders),
+        Forward(name, subject, _GENERATED, length, coders=coders, cached=True),
         Forward(name, subject, _READ, length, logits=True, coders=coders),
     )
 
