@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -108,8 +109,19 @@ class Cloud:
         if source.reference:
             return self.modal.Image.from_registry(source.reference)
         image = self.modal.Image.debian_slim(source.python)
+        if source.packages:
+            image = image.apt_install(*source.packages)
         for lock in source.locks:
-            hashed = "--hash=" in lock.read_text()
-            options = "--require-hashes --no-deps" if hashed else ""
-            image = image.pip_install_from_requirements(str(lock), extra_options=options)
+            image = image.pip_install_from_requirements(str(lock), extra_options=_options(lock))
+        for folder, lock in source.venvs:
+            # By the image's own pip, as this is the one way into an image for a file that does not first list the
+            # whole working directory. --ignore-installed: what the image has already is not there for that folder.
+            into = f"{_options(lock)} --ignore-installed --prefix {folder}"
+            image = image.run_commands(f"python -m venv --without-pip {folder}")
+            image = image.pip_install_from_requirements(str(lock), extra_options=into.strip())
         return image
+
+
+def _options(lock: Path) -> str:
+    """Of pip: a lock file with hashes is complete, and is held to them."""
+    return "--require-hashes --no-deps" if "--hash=" in lock.read_text() else ""

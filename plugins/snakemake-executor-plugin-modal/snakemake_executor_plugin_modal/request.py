@@ -16,11 +16,16 @@ _LONGEST = 24 * 60  # minutes: Modal ends every sandbox then
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image of a registry, or a Python version and the lock files that pip installs into it."""
+    """An image of a registry, or a Python version, Debian packages, and the lock files that pip installs into it.
+
+    venvs: (folder, lock file) of each further environment.
+    """
 
     reference: str | None
-    python: str
-    locks: tuple[Path, ...]
+    python: str = ""
+    packages: tuple[str, ...] = ()
+    locks: tuple[Path, ...] = ()
+    venvs: tuple[tuple[str, Path], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,23 @@ def _gpu(name: str, resources: Mapping[str, Any]) -> str | None:
 def _image(name: str, resources: Mapping[str, Any], settings: ExecutorSettings, beside: Path) -> ImageSource:
     reference = resources.get("modal_image") or (None if resources.get("modal_lock") else settings.image)
     if reference:
-        return ImageSource(str(reference), "", ())
-    entries = [Path(entry) for entry in listed(resources.get("modal_lock") or settings.lock)]
-    locks = tuple(entry if entry.is_file() else beside / entry for entry in entries)
+        return ImageSource(str(reference))
+    locks = _lock_files(name, listed(resources.get("modal_lock") or settings.lock), beside, "modal-lock")
     if not locks:
         raise WorkflowError(f"{name}: no image; name a lock file (--modal-lock) or an image (--modal-image)")
+    said = [entry.partition("=") for entry in listed(resources.get("modal_venvs") or settings.venvs)]
+    for folder, equals, lock in said:
+        if not (equals and lock and folder.startswith("/")):
+            raise WorkflowError(f"{name}: --modal-venvs: {folder}{equals}{lock} is not /FOLDER=LOCKFILE")
+    beside_it = _lock_files(name, [lock for _, _, lock in said], beside, "modal-venvs")
+    venvs = tuple((folder, lock) for (folder, _, _), lock in zip(said, beside_it, strict=True))
+    return ImageSource(None, str(settings.python), tuple(listed(settings.apt)), locks, venvs)
+
+
+def _lock_files(name: str, entries: list[str], beside: Path, setting: str) -> tuple[Path, ...]:
+    locks = tuple(Path(entry) if Path(entry).is_file() else beside / entry for entry in entries)
     for lock in locks:
         if not lock.is_file():
-            raise WorkflowError(f"{name}: the lock file {lock} is not here; mend --modal-lock or resource modal_lock")
-    return ImageSource(None, str(settings.python), locks)
+            resource = setting.replace("-", "_")
+            raise WorkflowError(f"{name}: the lock file {lock} is not here; mend --{setting} or resource {resource}")
+    return locks

@@ -32,6 +32,17 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=f"{sys.version_info.major}.{sys.version_info.minor}",
         metadata={"help": "Python version of an image built from a lock file (default: the one you run)."},
     )
+    apt: _Text = field(
+        default=None,
+        metadata={"help": "Debian packages of an image built from lock files, comma separated: a compiler, say."},
+    )
+    venvs: _Text = field(
+        default=None,
+        metadata={
+            "help": "Virtual environments beside the image's own, FOLDER=LOCKFILE, comma separated: for programs that "
+            "a job starts. The resource modal_venvs overrides this for a rule."
+        },
+    )
     secrets: _Text = field(
         default=None,
         metadata={"help": "Names of Modal secrets that every job gets as environment variables, comma separated."},

@@ -1,11 +1,13 @@
 """The parts that need no cloud: requests, settings, sources, the runner."""
 
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,19 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 def _asked(folder: Path, lock: str | None = "env.lock", threads: int = 1, **resources: Any) -> Any:
     (folder / "env.lock").touch()
-    return read_request("a", threads, resources, ExecutorSettings(lock=lock), folder)
+    settings = ExecutorSettings(lock=lock, apt="gcc, git", venvs="/opt/one=env.lock")
+    return read_request("a", threads, resources, settings, folder)
 
 
 def test_request(tmp_path: Path) -> None:
     asked = _asked(tmp_path, threads=3, gpu=1, gpu_model="a100-40gb", mem_mb=2000, runtime=5)
     assert (asked.gpu, asked.cpu, asked.memory, asked.timeout) == ("A100-40GB:1", 3.0, 2000, 300)
     assert asked.image.locks == (tmp_path / "env.lock",)
+    assert asked.image.packages == ("gcc", "git")
+    assert asked.image.venvs == (("/opt/one", tmp_path / "env.lock"),)
+    (tmp_path / "other.lock").touch()
+    other = _asked(tmp_path, modal_venvs="/opt/two=other.lock,/opt/three=env.lock").image.venvs
+    assert other == (("/opt/two", tmp_path / "other.lock"), ("/opt/three", tmp_path / "env.lock"))
     assert _asked(tmp_path).gpu is None
     assert _asked(tmp_path, gpu=0, gpu_model="nonsense").gpu is None
     assert _asked(tmp_path, runtime=10**6).timeout == 24 * 3600
@@ -41,6 +49,11 @@ def test_request(tmp_path: Path) -> None:
         ({"gpu": 9, "gpu_model": "L4"}, "a: gpu=9; a sandbox has 1 to 8 of L4"),
         ({"modal_lock": "nowhere.lock"}, "nowhere.lock is not here"),
         ({"lock": None}, "a: no image; name a lock file"),
+        ({"modal_venvs": "scorer.lock"}, "a: --modal-venvs: scorer.lock is not /FOLDER=LOCKFILE"),
+        (
+            {"modal_venvs": "/opt/x=nowhere.lock"},
+            "nowhere.lock is not here; mend --modal-venvs or resource modal_venvs",
+        ),
     ],
 )
 def test_refused(tmp_path: Path, resources: dict[str, Any], line: str) -> None:
@@ -143,6 +156,24 @@ def test_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest, size, _ = result["files"]["more/m"]
     assert (volume / "files" / digest[:2] / digest).read_text() == "x\n"
     assert size == 2
+
+
+def test_pip_fills_an_environment_beside_its_own(tmp_path: Path) -> None:
+    """What cloud.py builds images with: a package that pip's own environment has lands in the other one, too."""
+    wheel, lock = tmp_path / "wheels" / "modal-9-py3-none-any.whl", tmp_path / "own.lock"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("modal.py", "mine = True")
+        archive.writestr("modal-9.dist-info/METADATA", "Metadata-Version: 2.1\nName: modal\nVersion: 9\n")
+        archive.writestr("modal-9.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("modal-9.dist-info/RECORD", "")
+    lock.write_text(f"modal==9 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    own = tmp_path / "own"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", own], check=True)
+    options = ["--require-hashes", "--no-deps", "--ignore-installed", "--prefix", own, "--no-index", "-f", wheel.parent]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-r", lock, *options], check=True)
+    asked = [own / "bin" / "python", "-c", "import modal; assert modal.mine"]
+    subprocess.run(asked, check=True, env={"PATH": os.environ["PATH"]})
 
 
 def test_modal_is_imported_for_jobs_alone() -> None:

@@ -104,18 +104,24 @@ def test_what_a_job_asks_for(flow: Flow) -> None:
         Snakefile='rule all:\n  input: "a", "b"\n'
         'rule a:\n  output: "a"\n  threads: 3\n  resources: gpu=2, gpu_model="A100-40GB", mem_mb=3000, runtime=7\n'
         '  shell: "touch {output}"\n'
-        'rule b:\n  output: "b"\n  resources: modal_lock="other.lock"\n  shell: "touch {output}"\n'
+        'rule b:\n  output: "b"\n  resources: modal_lock="other.lock", modal_venvs="/opt/own=env.lock"\n'
+        '  shell: "touch {output}"\n'
     )
-    done = flow.run()
+    done = flow.run("--modal-apt", "gcc,libc6-dev")
     assert done.returncode == 0, done.stdout
     asked = {box.tags["snakemake-job"].partition("-")[0]: box.request.definition for box in flow.cloud.boxes}
     resources = asked["a"].resources
     assert (resources.gpu_config.gpu_type, resources.gpu_config.count) == ("A100-40GB", 2)
     assert (resources.milli_cpu, resources.memory_mb, asked["a"].timeout_secs) == (3000, 3000, 420)
     assert not asked["b"].resources.gpu_config.gpu_type
-    hashed, plain = (flow.cloud.images[asked[name].image_id].dockerfile_commands[-1] for name in "ab")
-    assert "--require-hashes" in hashed
-    assert "--require-hashes" not in plain
+    hashed, beside = (flow.cloud.images[asked[name].image_id].dockerfile_commands[-1] for name in "ab")
+    assert hashed.startswith("RUN python -m pip install -r ")
+    assert hashed.endswith("--require-hashes --no-deps")
+    assert beside.endswith("--require-hashes --no-deps --ignore-installed --prefix /opt/own")
+    built = "\n".join(line for image in flow.cloud.images.values() for line in image.dockerfile_commands)
+    assert "RUN python -m venv --without-pip /opt/own" in built
+    assert "apt-get install -y gcc libc6-dev" in built
+    assert any("pip install" in line and "--require-hashes" not in line for line in built.splitlines())
 
 
 @pytest.mark.parametrize(
