@@ -8,8 +8,14 @@ set -euo pipefail
 what=${1:?start or stop} folder=$(realpath -m "${2:?a folder}") conf=/etc/slurm/slurm.conf
 
 stop() {
+    local name pid
     for name in slurmd slurmctld munged; do
-        [ -f "$folder/$name.pid" ] && kill "$(cat "$folder/$name.pid")" 2>/dev/null || true
+        pid=$(cat "$folder/$name.pid" 2>/dev/null) || continue
+        kill "$pid" 2>/dev/null || continue
+        for _ in $(seq 100); do  # slurmctld writes down its state before it goes
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
     done
     if [ -L "$conf" ]; then rm -f "$conf"; fi
 }

@@ -20,6 +20,7 @@ def give_cards(workflow: Any, say: Callable[[str], None]) -> None:
     planned = jobs_of(workflow.dag)
     counts: dict[str, int] = {}
     models: dict[str, str | None] = {}
+    programs: dict[str, str | None] = {}
     for job, lineage in zip(planned, of_jobs(planned), strict=True):
         asked = job.resources
         if job.scheduled and asked.get("gpu") and asked.get("bigger_gpus"):
@@ -27,10 +28,12 @@ def give_cards(workflow: Any, say: Callable[[str], None]) -> None:
             if found.reason:
                 say(f"{job.name}: {found.card or 'no card'} instead of {asked['gpu_model']}: {found.reason}")
             counts[job.name], models[job.name] = (int(asked["gpu"]) if found.card else 0), found.card
+            programs[job.name] = asked.get("modal_venvs") if found.card else None  # which would run on the card
     given = [job for job in workflow.dag.needrun_jobs() if _name(job.rule, job.wildcards) in counts]
     for rule in {job.rule for job in given}:
         rule.resources["gpu"] = Resource("gpu", _of(rule, counts))
         rule.resources["gpu_model"] = Resource("gpu_model", _of(rule, models))
+        rule.resources["modal_venvs"] = Resource("modal_venvs", _of(rule, programs))
     for job in given:
         job.attempt = job.attempt  # its resources are worked out anew
 
