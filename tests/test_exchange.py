@@ -24,8 +24,10 @@ from sparring.cli import main
 from sparring.codedigest import code_digest
 from sparring.errors import SparringError
 from sparring.exchange import places
+from sparring.exchange.answers import behind
 from sparring.job import Job, run
 from sparring.manifest import content_of
+from sparring.order import note_order
 from sparring.records import read_record
 from sparring.store import Blob, Store, open_store
 from sparring.upkeep import collect
@@ -111,6 +113,16 @@ def test_only_the_target_s_own_unless_all_upstream_is_asked_for(far: Path, tmp_p
     shutil.rmtree("results")
     inputs = {"tokens": {}, "coder": {"tokens": "results/tokens.json"}, "scores": {"coder": "results/coder.json"}}
     assert [make(name, files) for name, files in inputs.items()] == [[], [], []]
+
+
+def test_what_a_result_waits_for_without_reading_it_is_upstream(far: Path, tmp_path: Path) -> None:
+    note_order({"results/tokens.json": ["results/scores.json"], "results/coder.json": ["results/tokens.json"]})
+    note_order({"results/tokens.json": []})
+    assert list(behind(["results/coder.json"], upstream=True)) == ["results/tokens.json", "results/coder.json"]
+    note_order({"results/tokens.json": ["results/gone.json"]})
+    with pytest.raises(SparringError, match=r"results/gone.json: nothing in"):
+        behind(["results/coder.json"], upstream=True)
+    assert list(behind(["./results/coder.json"], upstream=False)) == ["results/coder.json"]
 
 
 def test_a_dry_run_lists_and_moves_nothing(far: Path, tmp_path: Path, capsys: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sparring.canonical import digest, pretty_json
 from sparring.errors import SparringError
 from sparring.exchange.places import Place, action_path
+from sparring.order import read_order
 from sparring.records import RECORDS, read_record
 from sparring.store import Blob
 
@@ -54,18 +55,19 @@ def _parse(key: str, data: bytes | None) -> Answer | None:
 
 
 def behind(targets: Iterable[str], *, upstream: bool) -> dict[str, str]:
-    """{target: the key of the action that gave it}; with `upstream` of all they derive from, too, those first.
+    """{target: the key of the action that gave it}; with `upstream` of all that making them takes, too, those first.
 
     SparringError for a target that no record in results/ knows.
     """
     found: dict[str, str] = {}
+    order = read_order()  # a run makes what a result waits for, too
 
     def visit(target: str) -> None:
         record = read_record(target)
         if record is None:
             raise SparringError(f"{target}: nothing in {RECORDS} tells how it was made; make it first, here or there")
         if target not in found:
-            for path in record.inputs.values() if upstream else ():
+            for path in (*record.inputs.values(), *order.get(target, ())) if upstream else ():
                 if path.startswith("results/"):  # what lies elsewhere is a source
                     visit(path)
             found[target] = record.action
