@@ -1,34 +1,17 @@
 """The miniature study's whole graph through `--profile modal`, with the real client against the plugin's loopback."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import Checkout
 from edits import ALL, HEADLINE, MINI
-from loopback import Loopback
-
-PLUGIN = ROOT / "plugins" / "snakemake-executor-plugin-modal"
-
-
-class OnModal(Checkout):
-    """A checkout whose `snakemake` and `sparring` find the loopback."""
-
-    cloud: Loopback
-
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in super().environment().items() if name != "SPARRING_STORE"}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**kept, **self.cloud.environment(), "PATH": path, "PYTHONPATH": f"{self.code / 'src'}:{PLUGIN}"}
+from modal_checkout import OnModal
 
 
 @pytest.fixture
 def on_modal(tmp_path: Path) -> Iterator[OnModal]:
-    checkout = OnModal.make(tmp_path, tmp_path / "cloud" / "volumes" / "snakemake" / "store")
-    with Loopback(tmp_path / "cloud") as cloud:
-        object.__setattr__(checkout, "cloud", cloud)
+    with OnModal.entered(tmp_path) as checkout:
         yield checkout
 
 

@@ -1,4 +1,4 @@
-"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, modal. Run it where you run `snakemake`."""
+"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, store, modal. Run it where you run `snakemake`."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ import yaml
 from sparring.canonical import pretty_json
 from sparring.cost.commands import add_options, place_of, run_cost, run_plan
 from sparring.errors import SparringError
+from sparring.exchange.commands import add_commands
 from sparring.planned import PlannedJob, planned_jobs
 from sparring.registry.plan import STATUSES
 from sparring.store import open_store
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--dry-run", action="store_true", help="say what would go")
     gc.add_argument("--keep-days", type=float, default=7.0, metavar="N", help="keep everything younger (default 7)")
     gc.set_defaults(run_command=_gc)
+    add_commands(commands.add_parser("store", help="what stands behind results, between this store and another"))
     modal = commands.add_parser("modal", help="what a run on Modal left behind: `sweep RUN` or `sweep --all` ends it")
     modal.add_argument("arguments", nargs=argparse.REMAINDER)
     modal.set_defaults(run_command=_modal)

@@ -17,6 +17,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsag
 from sparring.errors import SparringError
 from sparring.failures import failure
 from sparring.memo import job_name
+from sparring.order import note_order
 from sparring.outdated import mark, outdated
 from sparring.planned import named_files
 from sparring.records import retract
@@ -85,10 +86,16 @@ def start(workflow: Any) -> None:
             give_cards(workflow, lambda line: print(line, file=sys.stderr))
         retract(str(path) for job in jobs for path in job.output)
         write_plan({job_name(job.rule.name, job.wildcards_dict): job.params.spec for job in jobs})
+        note_order({str(path): _waits_for(job) for job in jobs for path in job.output})
     except SparringError as error:
         raise WorkflowError(str(error)) from None
     except OSError as error:
         raise WorkflowError(f"results/ cannot be renewed ({error}); make the folder writable") from None
+
+
+def _waits_for(job: Any) -> list[str]:
+    read = set(named_files(job.input).values())
+    return [str(path) for path in job.input if Path(path) not in read]
 
 
 def mend(workflow: Any) -> None:

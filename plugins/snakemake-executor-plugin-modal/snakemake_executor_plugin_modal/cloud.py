@@ -1,8 +1,9 @@
 """The part of Modal that the executor uses. Modal is imported here, when a run has jobs, and nowhere else."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,26 @@ def open_modal() -> Any:
 
 def open_app(modal: Any, name: str, *, make: bool) -> Any:
     """The app called `name`. WorkflowError, in one line, where Modal cannot be reached or does not know us."""
-    try:
+    with _known(modal, f"Modal knows no app {name!r}"):
         return modal.App.lookup(name, create_if_missing=make)
+
+
+def open_volume(modal: Any, name: str, *, make: bool) -> Any:
+    """The Volume (v2) called `name`, hydrated. WorkflowError, in one line, as for an app."""
+    with _known(modal, f"Modal knows no Volume {name!r}"):
+        volume = modal.Volume.from_name(name, create_if_missing=make, version=2)
+        volume.hydrate()
+        return volume
+
+
+@contextlib.contextmanager
+def _known(modal: Any, otherwise: str) -> Iterator[None]:
+    try:
+        yield
     except modal.exception.AuthError as error:
         raise WorkflowError(f"Modal does not let us in ({error}); run `modal token new`") from None
     except modal.exception.NotFoundError:
-        raise WorkflowError(f"Modal knows no app {name!r}") from None
+        raise WorkflowError(otherwise) from None
     except (modal.exception.Error, OSError) as error:
         raise WorkflowError(f"Modal cannot be reached: {type(error).__name__}: {error}") from None
 
@@ -54,12 +69,7 @@ class Cloud:
         self.run = run
         self._mount = str(settings.mount)
         self._app = open_app(self.modal, str(settings.app), make=True)
-        volume = self.modal.Volume.from_name(str(settings.volume), create_if_missing=True, version=2)
-        try:
-            volume.hydrate()
-        except self.modal.exception.Error as error:
-            raise WorkflowError(f"--modal-volume {settings.volume}: {error}") from None
-        self.files = VolumeFiles(volume)
+        self.files = VolumeFiles(open_volume(self.modal, str(settings.volume), make=True))
         self._secrets = [self._secret(name) for name in listed(settings.secrets)]
         if variables:
             self._secrets.append(self.modal.Secret.from_dict(dict(variables)))

@@ -4,7 +4,8 @@ It keeps Volumes as folders and runs a sandbox's command as a local process. Wha
 container. So (1) an argument that lies below a mount path is rewritten to the Volume's folder, (2) the image is taken
 as built and the command runs in this machine's environment, (3) a Volume's changes are seen at once, (4) GPU, CPU
 and memory are noted and not given. Faults can be ordered: `preempt` (a sandbox ends as terminated), `drop`
-(connections), `refused` (secrets), `hold` (none is scheduled), `longest` (seconds one lives).
+(connections), `refused` (secrets), `hold` (none is scheduled), `longest` (seconds one lives), `slow` (seconds that a
+block of a Volume takes, one at a time).
 """
 
 import asyncio
@@ -42,6 +43,8 @@ class Loopback(Sandboxes, Volumes, ModalClientBase):
         self.images: dict[str, api_pb2.Image] = {}
         self.refused: set[str] = set()
         self.hold = False
+        self.slow = 0.0
+        self._turn = asyncio.Lock()
         self.longest = 24 * 3600
         self._ids: dict[str, str] = {}
         self._ephemeral: dict[str, dict[str, str]] = {}

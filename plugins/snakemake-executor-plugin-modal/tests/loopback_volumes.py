@@ -1,5 +1,6 @@
 """The loopback's Volumes: folders, filled and read block by block as Modal's client does it."""
 
+import asyncio
 import hashlib
 import shutil
 import uuid
@@ -14,10 +15,13 @@ BLOCK = 8 * 1024 * 1024  # bytes, as the client cuts files
 
 
 class Volumes:
-    """The calls about Volumes, and two HTTP routes of blocks. `folder`, `_ids`, `_id` and `_http` are Loopback's."""
+    """The calls about Volumes, two HTTP routes. `folder`, `slow`, `_turn`, `_ids`, `_id`, `_http` are Loopback's."""
 
     async def VolumeGetOrCreate(self, stream):
         request = await stream.recv_message()
+        there = self.volume(request.deployment_name).is_dir()
+        if not there and request.object_creation_type != api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
+            raise GRPCError(Status.NOT_FOUND, f"Volume '{request.deployment_name}' not found")
         self.volume(request.deployment_name).mkdir(exist_ok=True)
         name = self._id("vo", request.deployment_name)
         metadata = api_pb2.VolumeMetadata(version=api_pb2.VOLUME_FS_VERSION_V2, name=request.deployment_name)
@@ -54,12 +58,18 @@ class Volumes:
         temporary.replace(target)
 
     async def _put_block(self, request):
+        await self._wait()
         data = await request.read()
         digest = hashlib.sha256(data).hexdigest()
         if digest != request.match_info["digest"]:
             return web.Response(status=400, text="these bytes have another digest")
         (self.folder / "blocks" / digest).write_bytes(data)
         return web.Response(text=digest)
+
+    async def _wait(self) -> None:
+        if self.slow:
+            async with self._turn:
+                await asyncio.sleep(self.slow)
 
     async def VolumeGetFile2(self, stream):
         request = await stream.recv_message()
@@ -71,6 +81,7 @@ class Volumes:
         await stream.send_message(api_pb2.VolumeGetFile2Response(get_urls=urls, size=size, start=0, len=size))
 
     async def _get_block(self, request):
+        await self._wait()
         start, _, place = request.match_info["tail"].partition("/")
         with (self.folder / place).open("rb") as file:
             file.seek(int(start))
@@ -79,6 +90,8 @@ class Volumes:
     async def VolumeListFiles2(self, stream):
         request = await stream.recv_message()
         root = self._folder(request.volume_id)
+        if not (root / request.path.lstrip("/")).exists():
+            raise GRPCError(Status.NOT_FOUND, f"{request.path}: no such file or folder")
         found = (root / request.path.lstrip("/")).glob("**/*" if request.recursive else "*")
         entries = [
             api_pb2.FileEntry(
