@@ -75,6 +75,11 @@ class AutointerpSpecs(BaseSpecs):
         return [file for source in sources for file in self.local_files(source)]
 
     @property
+    def llm_mb(self) -> int:
+        """Host memory of a job that asks the language model: vLLM's processes take 4.3 GB with a small one."""
+        return 8000 if self.study.llm is not None and self.study.llm.model.engine == "vllm" else 4000
+
+    @property
     def explanations(self) -> str:
         """Where the explanations lie that the comparison rests on, as a pattern of {arm}."""
         return f"results/{self._whose('describe', 'llm_explanations', 'explanations')}/{{arm}}.json"

@@ -143,7 +143,7 @@ def _llm(lineage: Lineage) -> Work | None:
     sources = lineage.spec["sources"]
     if not sources:
         return Work(0.0)  # an endpoint has its own model: nothing is fetched
-    known = model(sources[0]["uri"]) if lineage.spec["engine"] == "vllm" else None
+    known = model(sources[0]["uri"].removeprefix("hf:")) if lineage.spec["engine"] == "vllm" else None
     return None if known is None else Work(0.0, stored=4.0 * known.parameters)  # fetched and kept at 2 bytes
 
 

@@ -58,17 +58,18 @@ def build(lock: Path) -> Path:
         wanted.append(["-r", str(names[1])])
     name = digest([sys.version_info[:2], *(sha256_file(path) for path in names)])[:16]
     folder = Path(os.environ.get("SPARRING_ENVS") or ".sparring/envs").resolve() / name
+    python = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lone:
         fcntl.flock(lone, fcntl.LOCK_EX)
         # Marked when it is whole: an environment holds its own path, so that it cannot be moved into its place.
         if not (folder / ".ready").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _run([sys.executable, "-m", "venv", str(folder)], lock)
+            _run(["venv", "--without-pip", str(folder)], lock)
             for some in wanted:
-                _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *some], lock)
+                _run(["pip", "--python", str(python), "install", "--quiet", *some], lock)
             (folder / ".ready").touch()
-    return folder / "bin" / "python"
+    return python
 
 
 def clean_environment() -> dict[str, str]:
@@ -76,8 +77,8 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _FOREIGN}
 
 
-def _run(command: list[str], lock: Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+def _run(module: list[str], lock: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", *module], capture_output=True, text=True, env=clean_environment())
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         said = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "no reason given")
@@ -91,6 +92,4 @@ def _read(lock: Path) -> str:
     try:
         return lock.read_text()
     except OSError as error:
-        raise SparringError(
-            f"llm.model.lock: {str(lock)!r} cannot be read ({error.strerror}); name a lock file"
-        ) from None
+        raise SparringError(f"llm.model.lock: {lock} cannot be read ({error.strerror}); name a lock file") from None

@@ -79,6 +79,12 @@ class Server:
         """Whether it still runs."""
         return self._keeper is not None and self._keeper.poll() is None
 
+    def ends(self, within: float = 15.0) -> bool:
+        """Whether it is gone, or going: its keeper first ends what it leaves."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._keeper is None or self._keeper.wait(within) is not None
+        return False
+
     def ended(self, how: str) -> SparringError:
         """Why it is gone, in one line: what its log says, and the mend."""
         said = [_PREFIX.sub("", line).strip() for line in self._log().splitlines() if line.strip()]

@@ -46,7 +46,7 @@ class Vllm:
         try:
             return endpoint.answer(question)
         except SparringError:
-            if server.alive:
+            if not server.ends():
                 raise
             raise server.ended("ended while it was asked") from None
 
