@@ -194,7 +194,7 @@ MISTAKES = {
     "a url for llama.cpp": ({"engine": "llama.cpp", "url": "http://h/v1"}, "are an endpoint's"),
     "a lock for llama.cpp": ({"engine": "llama.cpp", "lock": "a.lock"}, "llm.model.lock: llama.cpp has no environment"),
     "a url for vllm": ({"engine": "vllm", "url": "http://h/v1"}, "are an endpoint's"),
-    "no start": ({"engine": "vllm", "start": 0}, "llm.model.start is 0"),
+    "no start": ({"engine": "vllm", "start": 0.0}, "llm.model.start is 0"),
     "no tries": ({"engine": "llama.cpp", "tries": 0}, "llm.model.tries is 0"),
 }
 

@@ -73,6 +73,17 @@ def vllm(folder: Path, how: str, monkeypatch: pytest.MonkeyPatch, **plan: float)
     return engine
 
 
+def job_of(code: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """A process of its own that runs `code` on `folder`."""
+    path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
 def test_it_is_found_by_its_url_and_key_and_nothing_is_left_of_it(
     server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -126,13 +137,7 @@ def test_however_its_job_ends_nothing_is_left(tmp_path: Path, by: signal.Signals
         "finally:\n"
         "    server.close()\n"
     )
-    path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
-    with subprocess.Popen(
-        [sys.executable, "-c", job, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    ) as run:
+    with job_of(job, tmp_path) as run:
         assert run.stdout is not None and run.stdout.readline() == b"up\n"
         assert all(runs(pid) for pid in pids(tmp_path))
         run.send_signal(by)
@@ -140,6 +145,25 @@ def test_however_its_job_ends_nothing_is_left(tmp_path: Path, by: signal.Signals
     until = time.monotonic() + 20
     while any(runs(pid) for pid in pids(tmp_path)) and time.monotonic() < until:
         time.sleep(0.1)
+    assert not any(runs(pid) for pid in pids(tmp_path))
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_starts(tmp_path: Path) -> None:
+    job = (
+        "import pathlib, pytest, sys, test_llm_server as t\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "engine = t.vllm(folder, 'silent', pytest.MonkeyPatch())\n"
+        "try:\n"
+        "    t.Asker(engine, folder / 'answers').ask(t.QUESTIONS, desc='')\n"
+        "finally:\n"
+        "    engine.close()\n"
+    )
+    with job_of(job, tmp_path) as run:
+        while not (tmp_path / "pids").exists() or len(pids(tmp_path)) < 3:
+            assert run.poll() is None
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(15) != 0
     assert not any(runs(pid) for pid in pids(tmp_path))
 
 

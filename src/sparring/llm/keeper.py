@@ -46,7 +46,7 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
             server.wait(_GRACE)
     began = time.monotonic()
     while (waited := time.monotonic() - began) < _GRACE:
-        if waited > _GRACE / 5:  # its children had time to give their shared memory back
+        if waited > _GRACE / 10:  # its children had time to give their shared memory back
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
             for child in _children():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from sparring.llm import keeper
 from sparring.progress import progress
 
 _PORTS = 3  # ports that are tried: another program may take one between our look and the server's
+_LOOK = 0.25  # seconds between two looks whether something has come about
 _TAKEN = re.compile(r"address already in use", re.IGNORECASE)
 _TELLING = re.compile(r"error|out of memory|killed|cannot|not supported", re.IGNORECASE)
 _PREFIX = re.compile(r"^(\([^)]*\) )*([A-Z]+ \d\d-\d\d [\d:]+ \[[^]]*\] )?")  # vLLM's process, level, time and place
@@ -132,7 +134,7 @@ class Server:
     def _answers(self, url: str) -> bool:
         """True once it does, False if it ended."""
         with progress(None, desc=f"start {self._launch.what}", unit="s") as bar:
-            waited = 0
+            began, waited = time.monotonic(), 0.0
             while self.alive:
                 with contextlib.suppress(httpx.TransportError):
                     # With its key, so that no other server at this port can be taken for it; past any proxy.
@@ -141,9 +143,9 @@ class Server:
                         return True
                 if waited >= self._launch.within:
                     raise self.ended(f"does not answer after {self._launch.within:g} seconds (llm.model.start)")
-                self._closed.wait(1.0)
-                waited += 1
-                bar.update(1)
+                self._closed.wait(_LOOK)
+                waited = time.monotonic() - began
+                bar.update(round(waited, 1) - bar.n)
         if self._closed.is_set():
             raise SparringError(f"{self._launch.what} was stopped before it answered")
         return False
@@ -165,5 +167,5 @@ class Server:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    self._closed.wait(1.0)
+                    self._closed.wait(_LOOK)
             yield
