@@ -32,7 +32,7 @@ from sparring.autointerp.scorers.llm import LlmScorer
 from sparring.autointerp.text import TokenText
 from sparring.autointerp.windows import fired_windows
 from sparring.llm.answers import Asker
-from sparring.llm.engines import open_engine
+from sparring.llm.engines import open_gguf
 from sparring.llm.plan import LlmPlan
 from sparring.manifest import read_manifest
 from sparring.stats.auroc import auroc
@@ -162,7 +162,7 @@ def main(page: Path, study: Path) -> int:
         if "llm" in config:
             manifest = read_manifest(results / "llm.json")
             assert manifest is not None, "llm.json is no manifest"
-            engine = open_engine(manifest.link_into(store, Path(name)), LlmPlan(**config["llm"]["model"]))
+            engine = open_gguf(manifest.link_into(store, Path(name)), LlmPlan(**config["llm"]["model"]))
             model = Asker(engine, store.root / "answers")
         found = judged(results, store, draw, ScorePlan(**score), model)
     kinds = FEW if model else KINDS

@@ -39,7 +39,7 @@ rule llm_explain:
         "../envs/cpu.yaml"
     threads: 16  # the model takes all cores
     resources:
-        mem_mb=4000,
+        mem_mb=specs.llm_mb,
     params:
         spec=lambda w: specs.llm_explain(w.arm),
     message:
@@ -69,7 +69,7 @@ rule llm_score:
         "../envs/cpu.yaml"
     threads: 16
     resources:
-        mem_mb=4000,
+        mem_mb=specs.llm_mb,
     params:
         spec=lambda w: specs.llm_score(w.arm),
     message:
@@ -98,7 +98,7 @@ rule delphi:
         "../envs/cpu.yaml"
     threads: 16
     resources:
-        mem_mb=4000,
+        mem_mb=specs.llm_mb,
     params:
         spec=lambda w: specs.delphi(w.arm),
     message:

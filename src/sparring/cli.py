@@ -1,4 +1,4 @@
-"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, store, modal. Run it where you run `snakemake`."""
+"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, store, scorer-env, modal; run beside the Snakefile."""
 
 import argparse
 import sys
@@ -10,6 +10,8 @@ from sparring.canonical import pretty_json
 from sparring.cost.commands import add_options, place_of, run_cost, run_plan
 from sparring.errors import SparringError
 from sparring.exchange.commands import add_commands
+from sparring.llm.plan import SCORER_LOCK
+from sparring.llm.scorer_env import build
 from sparring.planned import PlannedJob, planned_jobs
 from sparring.registry.plan import STATUSES
 from sparring.store import open_store
@@ -59,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--keep-days", type=float, default=7.0, metavar="N", help="keep everything younger (default 7)")
     gc.set_defaults(run_command=_gc)
     add_commands(commands.add_parser("store", help="what stands behind results, between this store and another"))
+    scorer = commands.add_parser("scorer-env", help="make the environment of vLLM ahead, for nodes without a network")
+    scorer.add_argument("lock", nargs="?", type=Path, default=Path(SCORER_LOCK), help=f"default {SCORER_LOCK}")
+    scorer.set_defaults(run_command=_scorer_env)
     modal = commands.add_parser("modal", help="what a run on Modal left behind: `sweep RUN` or `sweep --all` ends it")
     modal.add_argument("arguments", nargs=argparse.REMAINDER)
     modal.set_defaults(run_command=_modal)
@@ -72,6 +77,11 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--snakefile", type=Path, default=Path("Snakefile"))
+
+
+def _scorer_env(options: argparse.Namespace) -> int:
+    print(build(options.lock))
+    return 0
 
 
 def _modal(options: argparse.Namespace) -> int:

@@ -4,7 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from sparring.autointerp.plan import WindowsPlan
-from sparring.errors import NotInStudy
+from sparring.canonical import sha256_file
+from sparring.errors import NotInStudy, SparringError
+from sparring.llm.plan import SCORER_LOCK
 from sparring.specs_base import BaseSpecs
 from sparring.study_keys import Llm
 
@@ -38,23 +40,24 @@ class AutointerpSpecs(BaseSpecs):
     def llm(self) -> dict[str, Any]:
         """Fetch the language model."""
         llm = self._llm()
-        return self._spec("llm", sources=[asdict(source) for source in llm.sources], sha256=llm.sha256)
+        sources = [asdict(source) for source in llm.sources]
+        return self._spec("llm", engine=llm.model.engine, sources=sources, sha256=llm.sha256)
 
     def llm_explain(self, arm: str) -> dict[str, Any]:
         """Let the language model explain the drawn latents."""
         llm = self._llm()
         assert llm.describe is not None
-        return self._spec("llm_explain", arm=arm, model=asdict(llm.model), plan=asdict(llm.describe))
+        return self._spec("llm_explain", arm=arm, plan=asdict(llm.describe), **self._model(llm))
 
     def llm_score(self, arm: str) -> dict[str, Any]:
         """Let the language model judge the explanations."""
         llm = self._llm()
-        return self._spec("llm_score", arm=arm, model=asdict(llm.model), plan=asdict(llm.ask))
+        return self._spec("llm_score", arm=arm, plan=asdict(llm.ask), **self._model(llm))
 
     def delphi(self, arm: str) -> dict[str, Any]:
         """Let delphi explain and judge."""
         llm = self._llm()
-        return self._spec("delphi", arm=arm, model=asdict(llm.model), plan=asdict(llm.delphi))
+        return self._spec("delphi", arm=arm, plan=asdict(llm.delphi), **self._model(llm))
 
     def agreement(self) -> dict[str, Any]:
         """Compare two scorers on the same latents."""
@@ -70,6 +73,11 @@ class AutointerpSpecs(BaseSpecs):
         """The files of `path:` sources of the language model."""
         sources = self.study.llm.sources if self.study.llm else []
         return [file for source in sources for file in self.local_files(source)]
+
+    @property
+    def llm_mb(self) -> int:
+        """Host memory of a job that asks the language model: vLLM's processes take 4.3 GB with a small one."""
+        return 8000 if self.study.llm is not None and self.study.llm.model.engine == "vllm" else 4000
 
     @property
     def explanations(self) -> str:
@@ -113,6 +121,15 @@ class AutointerpSpecs(BaseSpecs):
         """Compare two arms."""
         study = self.study
         return self._spec("headtohead", compare=study.compare, replicates=study.replicates, plan=asdict(study.test))
+
+    def _model(self, llm: Llm) -> dict[str, Any]:
+        """How the model is reached; for a server of ours with the digest of what its environment is made from."""
+        if llm.model.engine != "vllm":
+            return {"model": asdict(llm.model)}
+        lock = self.root / llm.model.served_from
+        if not lock.is_file():
+            raise SparringError(f"llm.model.lock: {llm.model.lock!r} is not there; name a lock file, as {SCORER_LOCK}")
+        return {"model": asdict(llm.model), "scorer_lock": sha256_file(lock)}
 
     def _llm(self) -> Llm:
         if self.study.llm is None:

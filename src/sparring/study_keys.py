@@ -101,7 +101,8 @@ class Scorer:
 class Llm:
     """A language model that explains, judges, or both.
 
-    sources: the GGUF for llama.cpp, in parts that are joined, and the sha256 of the whole. judges: its scores decide,
+    sources: the GGUF for llama.cpp, in parts that are joined, and the sha256 of the whole; for vllm one source, as of a
+    subject, which keeps the precision it is published in. judges: its scores decide,
     by `ask` under the strict protocol, by `delphi` under delphi's; describe: it writes the explanations too.
     """
 
@@ -114,11 +115,14 @@ class Llm:
     delphi: DelphiPlan = field(default_factory=DelphiPlan)
 
     def __post_init__(self) -> None:
-        if (self.model.engine == "llama.cpp") != bool(self.sources and self.sha256):
+        engine, whole = self.model.engine, bool(self.sha256)
+        if engine == "llama.cpp" and not (self.sources and whole):
+            raise SparringError("llm.sources: llama.cpp needs the sources of a GGUF and the llm.sha256 of the whole")
+        if engine == "openai" and (self.sources or whole):
+            raise SparringError("llm.sources: an endpoint has its own model; take llm.sources and llm.sha256 away")
+        if engine == "vllm" and (len(self.sources) != 1 or whole):
             raise SparringError(
-                "llm.sources: llama.cpp needs the sources of a GGUF and the llm.sha256 of the whole"
-                if self.model.engine == "llama.cpp"
-                else "llm.sources: an endpoint has its own model; take llm.sources and llm.sha256 away"
+                f"llm.sources: vllm needs one source of a model folder (here {len(self.sources)}), and no llm.sha256"
             )
         if self.describe is not None and not self.judges:
             raise SparringError(

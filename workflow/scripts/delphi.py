@@ -13,20 +13,20 @@ def compute(job: Job) -> Mapping[str, Any]:
 
     from sparring.autointerp.delphi import delphi
     from sparring.autointerp.plan import DelphiPlan
-    from sparring.llm.plan import LlmPlan
+    from sparring.llm.engines import engine_of
 
-    return delphi(
-        job.folder("latents"),
-        job.folder("subject", only="tokenizer.json"),
-        json.loads(job.file("draw").read_bytes()),
-        job.folder("explanations"),
-        job.spec["arm"],
-        job.folder("llm"),
-        llm=LlmPlan(**job.spec["model"]),
-        plan=DelphiPlan(**job.spec["plan"]),
-        answers=job.kept("answers"),
-        out=job.out,
-    )
+    with engine_of(job) as engine:
+        return delphi(
+            job.folder("latents"),
+            job.folder("subject", only="tokenizer.json"),
+            json.loads(job.file("draw").read_bytes()),
+            job.folder("explanations"),
+            job.spec["arm"],
+            engine=engine,
+            plan=DelphiPlan(**job.spec["plan"]),
+            answers=job.kept("answers"),
+            out=job.out,
+        )
 
 
 run(snakemake, compute)

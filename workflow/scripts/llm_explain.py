@@ -13,19 +13,19 @@ def compute(job: Job) -> Mapping[str, Any]:
 
     from sparring.autointerp.describe import describe
     from sparring.autointerp.plan import DescribePlan
-    from sparring.llm.plan import LlmPlan
+    from sparring.llm.engines import engine_of
 
-    return describe(
-        job.folder("latents"),
-        job.folder("subject", only="tokenizer.json"),
-        json.loads(job.file("draw").read_bytes()),
-        job.spec["arm"],
-        job.folder("llm"),
-        llm=LlmPlan(**job.spec["model"]),
-        plan=DescribePlan(**job.spec["plan"]),
-        answers=job.kept("answers"),
-        out=job.out,
-    )
+    with engine_of(job) as engine:
+        return describe(
+            job.folder("latents"),
+            job.folder("subject", only="tokenizer.json"),
+            json.loads(job.file("draw").read_bytes()),
+            job.spec["arm"],
+            engine=engine,
+            plan=DescribePlan(**job.spec["plan"]),
+            answers=job.kept("answers"),
+            out=job.out,
+        )
 
 
 run(snakemake, compute)

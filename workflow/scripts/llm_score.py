@@ -13,21 +13,21 @@ def compute(job: Job) -> Mapping[str, Any]:
 
     from sparring.autointerp.llm_score import llm_score
     from sparring.autointerp.plan import AskPlan
-    from sparring.llm.plan import LlmPlan
+    from sparring.llm.engines import engine_of
 
-    return llm_score(
-        job.folder("latents"),
-        job.folder("subject", only="tokenizer.json"),
-        json.loads(job.file("draw").read_bytes()),
-        job.folder("explanations"),
-        job.folder("written.0") if "written.0" in job.contents() else None,
-        job.spec["arm"],
-        job.folder("llm"),
-        llm=LlmPlan(**job.spec["model"]),
-        plan=AskPlan(**job.spec["plan"]),
-        answers=job.kept("answers"),
-        out=job.out,
-    )
+    with engine_of(job) as engine:
+        return llm_score(
+            job.folder("latents"),
+            job.folder("subject", only="tokenizer.json"),
+            json.loads(job.file("draw").read_bytes()),
+            job.folder("explanations"),
+            job.folder("written.0") if "written.0" in job.contents() else None,
+            job.spec["arm"],
+            engine=engine,
+            plan=AskPlan(**job.spec["plan"]),
+            answers=job.kept("answers"),
+            out=job.out,
+        )
 
 
 run(snakemake, compute)

@@ -39,8 +39,7 @@ from sparring.canonical import pretty_json
 from sparring.errors import SparringError
 from sparring.latent_cache import LatentCache
 from sparring.llm.answers import Asker
-from sparring.llm.engines import open_engine
-from sparring.llm.plan import LlmPlan
+from sparring.llm.engine import Engine
 
 
 class Posed(NamedTuple):
@@ -77,9 +76,8 @@ def delphi(
     draw: Mapping[str, Any],
     explanations: Path,
     arm: str,
-    model: Path,
     *,
-    llm: LlmPlan,
+    engine: Engine,
     plan: DelphiPlan,
     answers: Path,
     out: Path,
@@ -90,7 +88,7 @@ def delphi(
     the explain stage, whose oracle is the ceiling.
     """
     cache, drawn = LatentCache(latents), [int(latent) for latent in draw["latents"]]
-    asker = Asker(open_engine(model, llm), answers)
+    asker = Asker(engine, answers)
     records = read_records(latents, subject, drawn, plan)
     fates = {latent: "too rare for delphi" for latent in drawn if latent not in records}
     fates |= {latent: "dense: delphi found no silent windows" for latent, one in records.items() if not one.not_active}

@@ -19,9 +19,7 @@ from sparring.autointerp.windows import fired_windows
 from sparring.canonical import pretty_json
 from sparring.latent_cache import LatentCache
 from sparring.llm.answers import Asker
-from sparring.llm.engine import Question
-from sparring.llm.engines import open_engine
-from sparring.llm.plan import LlmPlan
+from sparring.llm.engine import Engine, Question
 
 UNREADABLE = DefaultExplainer(None).parse_explanation("")  # what delphi says where it finds no explanation
 
@@ -31,9 +29,8 @@ def describe(
     subject: Path,
     draw: Mapping[str, Any],
     arm: str,
-    model: Path,
     *,
-    llm: LlmPlan,
+    engine: Engine,
     plan: DescribePlan,
     answers: Path,
     out: Path,
@@ -47,7 +44,7 @@ def describe(
     drawn = [int(latent) for latent in draw["latents"]]
     windows = {latent: shown_windows(protocol, latent, plan.examples) for latent in drawn}
     questions = [_question(explainer, protocol, text, latent, windows[latent], plan.max_tokens) for latent in drawn]
-    asker = Asker(open_engine(model, llm), answers)
+    asker = Asker(engine, answers)
     written: dict[str, dict[str, Any]] = {}
     for latent, answer in zip(drawn, asker.ask(questions, desc=f"explain {arm}"), strict=True):
         said = explainer.parse_explanation(answer.text) if answer else UNREADABLE

@@ -10,8 +10,7 @@ from sparring.autointerp.scorers.llm import LlmScorer
 from sparring.autointerp.stage import Arm, read_explanations, score_arm
 from sparring.autointerp.text import TokenText
 from sparring.llm.answers import Asker
-from sparring.llm.engines import open_engine
-from sparring.llm.plan import LlmPlan
+from sparring.llm.engine import Engine
 
 
 def llm_score(
@@ -21,9 +20,8 @@ def llm_score(
     explanations: Path,
     written: Path | None,
     arm: str,
-    model: Path,
     *,
-    llm: LlmPlan,
+    engine: Engine,
     plan: AskPlan,
     answers: Path,
     out: Path,
@@ -31,13 +29,13 @@ def llm_score(
     """Write scores.parquet for `arm` (autointerp/stage.py); the stage's meta.
 
     `explanations` is the folder of the explain stage (token lists), `written` that of the model's own explanations
-    where those are judged, `model` that of the llm stage; `answers` keeps what the model has answered.
+    where those are judged; `answers` keeps what `engine` has answered.
     """
     made = read_explanations(explanations)
     if written is not None:
         made["real"] = read_explanations(written)["real"]
     judged = Arm.open(arm, latents, draw, made)
-    scorer = LlmScorer(judged.protocol, TokenText(subject), Asker(open_engine(model, llm), answers), plan)
+    scorer = LlmScorer(judged.protocol, TokenText(subject), Asker(engine, answers), plan)
     meta = score_arm(
         judged,
         scorer,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
-from sparring.memory.jobs import coders_of, context_of, subject_of, width_of
+from sparring.memory.jobs import SERVED, coders_of, context_of, subject_of, width_of
 from sparring.memory.models import Model, model
 from sparring.sites import parse_site
 
@@ -140,7 +140,11 @@ def _foreign(lineage: Lineage) -> Work | None:
 
 
 def _llm(lineage: Lineage) -> Work | None:
-    return None if lineage.spec["sources"] else Work(0.0)  # an endpoint has its own model: nothing is fetched
+    sources = lineage.spec["sources"]
+    if not sources:
+        return Work(0.0)  # an endpoint has its own model: nothing is fetched
+    known = model(sources[0]["uri"].removeprefix("hf:")) if lineage.spec["engine"] == "vllm" else None
+    return None if known is None else Work(0.0, stored=4.0 * known.parameters)  # fetched and kept at 2 bytes
 
 
 def _parity(lineage: Lineage) -> Work | None:
@@ -167,7 +171,7 @@ def _asked(lineage: Lineage) -> Work | None:
     """A served scorer: tokens read and written, and the weights once for each token that a batch writes together."""
     spec = lineage.spec
     asked, plan, drawn = spec["model"], spec["plan"], lineage.first("draw")
-    known = model(asked["name"]) if asked["engine"] == "openai" else None
+    known = model(asked["name"]) if asked["engine"] in SERVED else None
     if known is None or drawn is None:
         return None
     latents = drawn["plan"]["latents"]

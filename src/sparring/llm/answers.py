@@ -64,7 +64,7 @@ class Asker:
                     self._keep(key, future.result(), found)
             raise SparringError(f"{error}; {self.count()} answers are kept, the same command goes on") from None
         finally:
-            threads.shutdown(cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, the engine's end is what ends the others
         if anew:
             self._require_same(kept, found)
         return [found.get(key) for key in keys]

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -20,13 +21,17 @@ class _Busy(Exception):
 
 
 class Endpoint:
-    """`plan.url` (as in http://host:8000/v1) with the model called `plan.name`; the key from the variable `key_env`."""
+    """`plan.url` (as in http://host:8000/v1) with the model called `plan.name`; the key from the variable `key_env`.
+
+    A server of this very process is reached by its `key`, past any proxy, and asked no longer than it `lives`.
+    """
 
     noise = 0.5  # what else is in its batch moves them, in half precision
 
-    def __init__(self, plan: LlmPlan) -> None:
+    def __init__(self, plan: LlmPlan, *, key: str = "", lives: Callable[[], bool] = lambda: True) -> None:
         assert plan.url is not None
-        key = os.environ.get(plan.key_env or "", "")
+        ours = bool(key)
+        key = key or os.environ.get(plan.key_env or "", "")
         if plan.key_env and not key:
             raise SparringError(f"llm.key_env is {plan.key_env!r}, but that variable is not set: put the key into it")
         self._plan, self.parallel = plan, plan.parallel
@@ -36,11 +41,12 @@ class Endpoint:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(plan.timeout, connect=10.0),
             limits=httpx.Limits(max_connections=plan.parallel),
+            trust_env=not ours,
         )
         self._tries = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(plan.tries),
             wait=tenacity.wait_random_exponential(multiplier=plan.wait, max=60.0),
-            retry=tenacity.retry_if_exception_type(_Busy),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, _Busy) and lives()),
             reraise=True,
         )
 

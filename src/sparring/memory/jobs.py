@@ -15,7 +15,8 @@ _ENCODED_ROWS = 4096  # rows that a coder alone is given at once
 _LOGIT_BYTES = 256 << 20  # sparring.cross_entropy reads as many sequences at once as keep their logits below this
 # Sequences at once, as in sparring.recon_stage, saebench.core, steering.generate (two: generated, read).
 _RECON_BATCH, _CORE_BATCH, _GENERATED, _READ = 8, 4, 64, 16
-_LENGTH = 4096  # the longest prompt and answer that a scorer is served with
+_LENGTH = 4096  # the longest prompt and answer that an endpoint is thought to be served with
+SERVED = ("openai", "vllm")  # the engines that are a server: one of ours on this job's card, or somebody's
 
 
 def subject_of(lineage: Lineage) -> Model | None:
@@ -136,7 +137,7 @@ def _encoding(lineage: Lineage, on_card: bool) -> Demand | None:
 
 def _scorer(lineage: Lineage, on_card: bool) -> Demand | None:
     asked = lineage.spec["model"]
-    known = model(asked["name"]) if asked["engine"] == "openai" else None
+    known = model(asked["name"]) if asked["engine"] in SERVED else None
     if known is None:
         return None
     return Loaded(
@@ -145,7 +146,7 @@ def _scorer(lineage: Lineage, on_card: bool) -> Demand | None:
         layers=known.layers,
         kv_heads=known.kv_heads,
         head_dim=known.head_dim,
-        positions=int(asked["parallel"]) * _LENGTH,
+        positions=int(asked["parallel"]) * (int(asked["context"]) if asked["engine"] == "vllm" else _LENGTH),
     )
 
 

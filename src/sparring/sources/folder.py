@@ -42,13 +42,18 @@ def weight_files(folder: Path) -> list[Path]:
     return found
 
 
-def copy_tokenizer(folder: Path, *, out: Path) -> None:
-    """Copy the tokenizer's files. Raises SparringError without a tokenizer.json, or if it would run code of its own."""
+def check_tokenizer(folder: Path) -> None:
+    """Raises SparringError without a tokenizer.json, or if the tokenizer would run code of its own."""
     if not (folder / "tokenizer.json").is_file():
         raise SparringError(f"{folder}: no tokenizer.json; save it with the fast tokenizer of transformers")
     settings = folder / "tokenizer_config.json"
     if settings.is_file() and "auto_map" in json.loads(settings.read_text()):
         raise SparringError(f"{folder}: tokenizer_config.json asks to run code of its own (auto_map); refused")
+
+
+def copy_tokenizer(folder: Path, *, out: Path) -> None:
+    """Copy the tokenizer's files, once they are checked."""
+    check_tokenizer(folder)
     for name in _TOKENIZER_FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)

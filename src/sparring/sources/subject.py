@@ -30,7 +30,7 @@ def prepare_subject(source: Source, *, out: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=out) as scratch:
         found = fetch(source, kind="model", scratch=Path(scratch))
         if found.is_file() and found.suffix == ".gguf":
-            _convert_gguf(found, out=out)
+            convert_gguf(found, out=out)
         elif found.is_dir():
             _convert_folder(found, out=out)
         else:
@@ -53,7 +53,8 @@ def prepare_scorer(source: Source, *, out: Path) -> dict[str, Any]:
     return model_meta(out)
 
 
-def _convert_gguf(path: Path, *, out: Path) -> None:
+def convert_gguf(path: Path, *, out: Path) -> None:
+    """Write a GGUF file's model, dequantised to float32, and its tokenizer into `out`."""
     from sparring.sources.gguf_model import load_gguf  # gguf and transformers are slow to import and needed here alone
 
     model, tokenizer = load_gguf(path)
