@@ -244,6 +244,17 @@ def test_the_environment_is_made_once_from_its_lock_or_it_is_said_why_not(
     assert interpreter(lock) == str(python) and ready.stat().st_mtime_ns == made
 
 
+def test_the_server_is_started_without_a_network_and_without_tokens(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hunter2")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    started = Vllm(lock.parent, LlmPlan("vllm", "m"), lock=lock, weights="w", log=Path("log"))._launch()
+    said = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK"}
+    assert all(started.environment[name] == "1" for name in said)
+    assert "hunter2" not in started.environment.values()
+
+
 @pytest.mark.parametrize(
     ("python", "said"),
     [

@@ -1,4 +1,4 @@
-"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, store, scorer-env, modal; run beside the Snakefile."""
+"""The `sparring` command: why, plan, cost, runs, diff, verify, gc, store, scorer-env, modal; run by the Snakefile."""
 
 import argparse
 import sys
