@@ -244,9 +244,7 @@ def test_the_environment_is_made_once_from_its_lock_or_it_is_said_why_not(
     assert interpreter(lock) == str(python) and ready.stat().st_mtime_ns == made
 
 
-def test_the_server_is_started_without_a_network_and_without_tokens(
-    lock: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_started_without_a_network_and_without_tokens(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hunter2")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     started = Vllm(lock.parent, LlmPlan("vllm", "m"), lock=lock, weights="w", log=Path("log"))._launch()
