@@ -30,7 +30,7 @@ def engine_of(job: Job) -> Iterator[Engine]:
             plan,
             lock=job.checkout / plan.served_from,
             weights=job.content("llm"),
-            log=Path("logs", f"{job_name(job.rule, job.wildcards)}.server.txt").resolve(),
+            log=Path("logs", f"{job_name(job.rule, job.wildcards)}.server.txt"),
         )
         try:
             yield vllm

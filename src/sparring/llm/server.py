@@ -25,6 +25,7 @@ _PORTS = 3  # ports that are tried: another program may take one between our loo
 _LOOK = 0.25  # seconds between two looks whether something has come about
 _TAKEN = re.compile(r"address already in use", re.IGNORECASE)
 _TELLING = re.compile(r"error|out of memory|killed|cannot|not supported", re.IGNORECASE)
+_NOISE = re.compile(r"^(raise |File |return |For further|.*Warning:)")
 _PREFIX = re.compile(r"^(\([^)]*\) )*([A-Z]+ \d\d-\d\d [\d:]+ \[[^]]*\] )?")  # vLLM's process, level, time and place
 _MENDS = {
     re.compile(r"out of memory|cannot allocate memory|free memory|no available memory|KV cache|by signal 9", re.I): (
@@ -33,7 +34,8 @@ _MENDS = {
     re.compile(r"No module named|cannot open shared object", re.I): (
         "its environment is not whole: delete the folder and build it again with `sparring scorer-env`"
     ),
-    re.compile(r"not supported|unrecognized model", re.I): "name a model that it knows in llm.sources",
+    re.compile(r"max_model_len", re.I): "lower llm.model.context to what the model reads",
+    re.compile(r"not supported|not recognize|unrecognized", re.I): "name a model that it knows in llm.sources",
 }
 
 
@@ -93,7 +95,7 @@ class Server:
         status = None if self._keeper is None else self._keeper.poll()
         if status is not None and status > 128:
             said.append(f"error: ended by signal {256 - status}")
-        telling = [line for line in said if _TELLING.search(line)] or said
+        telling = [line for line in said if _TELLING.search(line) and not _NOISE.match(line)] or said
         found = " | ".join(dict.fromkeys(line[:300] for line in telling[-3:])) or "it said nothing"
         mends = (mend for pattern, mend in _MENDS.items() if pattern.search(" ".join(telling)))
         mend = next(mends, "the log says more")
