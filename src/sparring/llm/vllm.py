@@ -14,7 +14,8 @@ from sparring.llm.scorer_env import clean_environment, interpreter, pinned
 from sparring.llm.server import Launch, Server
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # no business of a server without a network
+# No business of a server without a network; and how this job's torch reserves memory, which vLLM does in its own way.
+_KEPT_BACK = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "PYTORCH_ALLOC_CONF")
 _ALONE = {  # no hub, no statistics sent, nothing open to other machines
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -72,7 +73,7 @@ class Vllm:
 
     def _launch(self) -> Launch:
         python = interpreter(self._lock)
-        environment = {name: value for name, value in clean_environment().items() if name not in _TOKENS}
+        environment = {name: value for name, value in clean_environment().items() if name not in _KEPT_BACK}
         return Launch(
             what=f"vLLM with {self._plan.name}",
             command=lambda port: [python, "-m", "vllm.entrypoints.openai.api_server", *self._options(port)],
