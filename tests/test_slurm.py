@@ -1,5 +1,6 @@
 """The miniature study through profiles/slurm, on a Slurm of this machine alone (benchmarks/slurm_cluster.sh)."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,7 +26,10 @@ SLURM = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     script = str(ROOT / "benchmarks" / "slurm_cluster.sh")
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to munge's user
+    # A machine has one; pytest's own folders are closed to munge's user.
+    alone = Path(tempfile.gettempdir()) / "sparring-test-slurm.lock"
+    with tempfile.TemporaryDirectory() as folder, alone.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run([script, "start", folder], check=True)
         try:
             yield
