@@ -206,14 +206,15 @@ def test_jobs_of_the_published_study_hold_what_their_tensors_add_up_to() -> None
     assert parts["weights"] == 4 * 2_614_341_888
     assert parts["sites"] == 4 * 8 * 1024 * 2304 * 2
     assert check(capture, card="L4", card_gib=card("L4").gib).fits
-    model = {"engine": "openai", "name": "Qwen/Qwen2.5-7B-Instruct", "parallel": 8}
+    model = {"engine": "vllm", "name": "Qwen/Qwen2.5-7B-Instruct", "parallel": 8, "context": 4096}
     scorer = job_demand(Lineage("delphi", {"model": model}, above))
     assert scorer is not None
     assert scorer.parts() == {"weights": 2 * 7_615_616_512, "key-value cache": 2 * 28 * 4 * 128 * 8 * 4096 * 2}
     beside = sum(capture.parts().values()) / GIB
     assert check(scorer, card="L4", card_gib=card("L4").gib).fits
     assert not check(scorer, card="L4", card_gib=card("L4").gib, resident_gib=beside).fits
-    ours = job_demand(Lineage("delphi", {"model": model | {"engine": "vllm", "context": 2048}}, above))
-    assert ours is not None and 2 * ours.parts()["key-value cache"] == scorer.parts()["key-value cache"]
+    half = job_demand(Lineage("delphi", {"model": model | {"context": 2048}}, above))
+    assert half is not None and 2 * half.parts()["key-value cache"] == scorer.parts()["key-value cache"]
+    assert job_demand(Lineage("delphi", {"model": model | {"engine": "openai"}}, above)) is None  # not on this card
     assert job_demand(Lineage("headtohead", {}, above)) is None
     assert job_demand(Lineage("recon", {"plan": {}}, {})) is None  # nobody knows the subject's sizes

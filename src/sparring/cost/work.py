@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
-from sparring.memory.jobs import SERVED, coders_of, context_of, subject_of, width_of
+from sparring.memory.jobs import coders_of, context_of, subject_of, width_of
 from sparring.memory.models import Model, model
 from sparring.sites import parse_site
 
@@ -171,7 +171,7 @@ def _asked(lineage: Lineage) -> Work | None:
     """A served scorer: tokens read and written, and the weights once for each token that a batch writes together."""
     spec = lineage.spec
     asked, plan, drawn = spec["model"], spec["plan"], lineage.first("draw")
-    known = model(asked["name"]) if asked["engine"] in SERVED else None
+    known = model(asked["name"]) if asked["engine"] in ("openai", "vllm") else None
     if known is None or drawn is None:
         return None
     latents = drawn["plan"]["latents"]

@@ -14,7 +14,7 @@ With B sequences of T tokens, d, mlp, heads, kv_heads, head_dim of the model, 4 
     libraries    34 MB, the work space of cuBLAS (32 MiB on Hopper) and small tensors
 
 No source gives these sums as they stand; each term is a tensor of transformers' modeling code of the family (llama,
-gemma2, gpt_neox). Held against a card in docs/benchmarks/memory.md.
+gemma2, gpt_neox). Held against a card in docs/benchmarks/memory_gpu.md.
 """
 
 from collections.abc import Iterator

@@ -15,8 +15,6 @@ _ENCODED_ROWS = 4096  # rows that a coder alone is given at once
 _LOGIT_BYTES = 256 << 20  # sparring.cross_entropy reads as many sequences at once as keep their logits below this
 # Sequences at once, as in sparring.recon_stage, saebench.core, steering.generate (two: generated, read).
 _RECON_BATCH, _CORE_BATCH, _GENERATED, _READ = 8, 4, 64, 16
-_LENGTH = 4096  # the longest prompt and answer that an endpoint is thought to be served with
-SERVED = ("openai", "vllm")  # the engines that are a server: one of ours on this job's card, or somebody's
 
 
 def subject_of(lineage: Lineage) -> Model | None:
@@ -137,8 +135,8 @@ def _encoding(lineage: Lineage, on_card: bool) -> Demand | None:
 
 def _scorer(lineage: Lineage, on_card: bool) -> Demand | None:
     asked = lineage.spec["model"]
-    known = model(asked["name"]) if asked["engine"] in SERVED else None
-    if known is None:
+    known = model(asked["name"]) if asked["engine"] == "vllm" else None
+    if known is None:  # an endpoint has its model on a card of its own, llama.cpp on none
         return None
     return Loaded(
         name=known.name,
@@ -146,7 +144,7 @@ def _scorer(lineage: Lineage, on_card: bool) -> Demand | None:
         layers=known.layers,
         kv_heads=known.kv_heads,
         head_dim=known.head_dim,
-        positions=int(asked["parallel"]) * (int(asked["context"]) if asked["engine"] == "vllm" else _LENGTH),
+        positions=int(asked["parallel"]) * int(asked["context"]),
     )
 
 

@@ -20,7 +20,7 @@ times every latent kept) + 5 x 4 p D (row, residual and their gradients); the op
 one or two temporaries of the largest tensor, 4 W D each.
 
 On a card upstream's forward runs under bfloat16 autocast: pre-activations take half, and while it runs a bfloat16 copy
-of the encoder's weights, 2 W D, is there beside them (docs/benchmarks/memory.md).
+of the encoder's weights, 2 W D, is there beside them (docs/benchmarks/memory_gpu.md).
 """
 
 from collections.abc import Iterator
