@@ -18,6 +18,11 @@ from sparring.words import table
 _HEADER = ("what", "allocated, GiB", "measured, GiB", "foreseen, GiB", "off by")
 
 
+def is_training(name: str) -> bool:
+    """Whether the case of this name is a training; else it is a forward pass."""
+    return " latents, k " in name
+
+
 def draw(cases: list[Mapping[str, Any]], svg: Path) -> None:
     """Each case's foreseen against its measured GiB, and the band of 15% around where they are equal."""
     with matplotlib.rc_context(STYLE):
@@ -26,7 +31,7 @@ def draw(cases: list[Mapping[str, Any]], svg: Path) -> None:
         axes.fill_between(ends, 0.85 * ends, 1.15 * ends, color="#dddddd", lw=0, label="within 15%")
         axes.plot(ends, ends, color="#888888", lw=0.8)
         for name, colour, shape in (("training", "#0072B2", "o"), ("forward pass", "#D55E00", "^")):
-            of = [case for case in cases if (" latents, k " in case["name"]) == (name == "training")]
+            of = [case for case in cases if is_training(case["name"]) == (name == "training")]
             measured, foreseen = ([case[key] for case in of] for key in ("reserved", "foreseen"))
             axes.plot(measured, foreseen, shape, ms=4, color=colour, mec="white", mew=0.4, label=name)
         axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured, GiB", ylabel="foreseen, GiB")
@@ -49,8 +54,8 @@ def main() -> None:
         ]
         for case in said["cases"]
     }
-    trainings = [line for name, line in lines.items() if " latents, k " in name]
-    passes = [line for line in lines.values() if line not in trainings]
+    trainings = [line for name, line in lines.items() if is_training(name)]
+    passes = [line for name, line in lines.items() if not is_training(name)]
     off = [abs(case["foreseen"] / case["reserved"] - 1) for case in said["cases"]]
     draw(said["cases"], Path(sys.argv[2]))
     page = Path(__file__).with_name("memory_gpu.md").read_text()

@@ -18,28 +18,25 @@ from sparring.planned import jobs_of
 def give_cards(workflow: Any, say: Callable[[str], None]) -> None:
     """Sets `gpu` and `gpu_model` of the jobs to be run; says where a job gets another card than it asked for."""
     planned = jobs_of(workflow.dag)
-    counts: dict[str, int] = {}
-    models: dict[str, str | None] = {}
-    programs: dict[str, str | None] = {}
+    given: dict[str, dict[str, Any]] = {}
     for job, lineage in zip(planned, of_jobs(planned), strict=True):
         asked = job.resources
         if job.scheduled and asked.get("gpu") and asked.get("bigger_gpus"):
             found = choose(lineage, str(asked["gpu_model"]), str(asked["bigger_gpus"]).split())
             if found.reason:
                 say(f"{job.name}: {found.card or 'no card'} instead of {asked['gpu_model']}: {found.reason}")
-            counts[job.name], models[job.name] = (int(asked["gpu"]) if found.card else 0), found.card
-            programs[job.name] = asked.get("modal_venvs") if found.card else None  # which would run on the card
-    given = [job for job in workflow.dag.needrun_jobs() if _name(job.rule, job.wildcards) in counts]
-    for rule in {job.rule for job in given}:
-        rule.resources["gpu"] = Resource("gpu", _of(rule, counts))
-        rule.resources["gpu_model"] = Resource("gpu_model", _of(rule, models))
-        rule.resources["modal_venvs"] = Resource("modal_venvs", _of(rule, programs))
-    for job in given:
+            on_it = {"gpu": asked["gpu"], "modal_venvs": asked.get("modal_venvs")}  # programs that run on the card
+            given[job.name] = {"gpu_model": found.card, **(on_it if found.card else {"gpu": 0, "modal_venvs": None})}
+    jobs = [job for job in workflow.dag.needrun_jobs() if _name(job.rule, job.wildcards) in given]
+    for rule in {job.rule for job in jobs}:
+        for key in ("gpu", "gpu_model", "modal_venvs"):
+            rule.resources[key] = Resource(key, _of(rule, key, given))
+    for job in jobs:
         job.attempt = job.attempt  # its resources are worked out anew
 
 
-def _of(rule: Any, values: Mapping[str, Any]) -> Callable[..., Any]:
-    return lambda wildcards: values.get(_name(rule, wildcards))
+def _of(rule: Any, key: str, given: Mapping[str, Mapping[str, Any]]) -> Callable[..., Any]:
+    return lambda wildcards: given.get(_name(rule, wildcards), {}).get(key)
 
 
 def _name(rule: Any, wildcards: Any) -> str:

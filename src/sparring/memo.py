@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.canonical import digest, pretty_json
+from sparring.layout import action_path
 from sparring.records import RECORDS
 from sparring.store import Blob, Store
 
@@ -60,7 +61,7 @@ def send_along(store: Store, key: str) -> None:
 
 
 def _brought(key: str) -> Path:
-    return RECORDS / "actions" / key[:2] / f"{key}.json"
+    return RECORDS / action_path(key)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from sparring.canonical import sha256_bytes, sha256_file
 from sparring.errors import SparringError
+from sparring.layout import action_path, note_path, object_path
 
 FORMAT = "sparring-store-1"
 
@@ -51,7 +52,7 @@ class Store:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             stamp = self.root / "format"
             if not stamp.exists():
-                self._place(FORMAT.encode() + b"\n", stamp)
+                self.place(FORMAT.encode() + b"\n", stamp)
             found = stamp.read_text().strip()
         except OSError as error:
             raise SparringError(
@@ -65,11 +66,11 @@ class Store:
 
     def path(self, sha256: str) -> Path:
         """Where the object `sha256` lies or would lie."""
-        return self.root / "objects" / sha256[:2] / sha256
+        return self.root / object_path(sha256)
 
     def action_path(self, key: str) -> Path:
         """Where the record of action `key` lies or would lie."""
-        return self.root / "actions" / key[:2] / f"{key}.json"
+        return self.root / action_path(key)
 
     def has(self, blob: Blob) -> bool:
         """Whether an object of that name and size is there (its bytes are checked when it is used)."""
@@ -104,7 +105,7 @@ class Store:
         """Stores `data` under its sha256."""
         blob = Blob(sha256_bytes(data), len(data))
         self.path(blob.sha256).parent.mkdir(exist_ok=True)
-        self._place(data, self.path(blob.sha256), mode=0o444)
+        self.place(data, self.path(blob.sha256), mode=0o444)
         return blob
 
     def verified(self, blob: Blob) -> Path:
@@ -134,14 +135,14 @@ class Store:
         """Writes the record of action `key` in one step."""
         path = self.action_path(key)
         path.parent.mkdir(exist_ok=True)
-        self._place(record, path)
+        self.place(record, path)
 
     def first_seen(self, sha256: str) -> int:
         """When this store first saw the digest `sha256` (nanoseconds): now, if it never did."""
-        note = self.root / "seen" / sha256
+        note = self.root / note_path(sha256)
         if not note.exists():
             note.parent.mkdir(exist_ok=True)
-            self._place(f"{time.time_ns()}\n".encode(), note)
+            self.place(f"{time.time_ns()}\n".encode(), note)
         return int(note.read_text())
 
     def register(self, results: Path) -> None:
@@ -149,7 +150,7 @@ class Store:
         note = self.root / "users" / sha256_bytes(str(results.resolve()).encode())[:16]
         if not note.exists():
             note.parent.mkdir(exist_ok=True)
-            self._place(f"{results.resolve()}\n".encode(), note)
+            self.place(f"{results.resolve()}\n".encode(), note)
 
     def users(self) -> list[Path]:
         """The results folders that were registered and are still there."""
@@ -195,7 +196,8 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock_path.parent, ignore_errors=True)
 
-    def _place(self, data: bytes, path: Path, mode: int = 0o644) -> None:
+    def place(self, data: bytes, path: Path, mode: int = 0o644) -> None:
+        """Puts `data` at `path`, in this store, in one step."""
         handle, name = tempfile.mkstemp(dir=self.root / "scratch")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -82,22 +82,23 @@ def _image(name: str, resources: Mapping[str, Any], settings: ExecutorSettings, 
     reference = resources.get("modal_image") or (None if resources.get("modal_lock") else settings.image)
     if reference:
         return ImageSource(str(reference))
-    locks = _lock_files(name, listed(resources.get("modal_lock") or settings.lock), beside, "modal-lock")
-    if not locks:
+    said = listed(resources.get("modal_lock") or settings.lock)
+    if not said:
         raise WorkflowError(f"{name}: no image; name a lock file (--modal-lock) or an image (--modal-image)")
-    said = [entry.partition("=") for entry in listed(resources.get("modal_venvs") or settings.venvs)]
-    for folder, equals, lock in said:
-        if not (equals and lock and folder.startswith("/")):
-            raise WorkflowError(f"{name}: --modal-venvs: {folder}{equals}{lock} is not /FOLDER=LOCKFILE")
-    beside_it = _lock_files(name, [lock for _, _, lock in said], beside, "modal-venvs")
-    venvs = tuple((folder, lock) for (folder, _, _), lock in zip(said, beside_it, strict=True))
-    return ImageSource(None, str(settings.python), tuple(listed(settings.apt)), locks, venvs)
+    locks = tuple(_lock_file(name, entry, beside, "lock") for entry in said)
+    venvs = []
+    for entry in listed(resources.get("modal_venvs") or settings.venvs):
+        folder, _, lock = entry.partition("=")
+        if not (lock and folder.startswith("/")):
+            raise WorkflowError(f"{name}: --modal-venvs: {entry} is not /FOLDER=LOCKFILE")
+        venvs.append((folder, _lock_file(name, lock, beside, "venvs")))
+    return ImageSource(None, str(settings.python), tuple(listed(settings.apt)), locks, tuple(venvs))
 
 
-def _lock_files(name: str, entries: list[str], beside: Path, setting: str) -> tuple[Path, ...]:
-    locks = tuple(Path(entry) if Path(entry).is_file() else beside / entry for entry in entries)
-    for lock in locks:
-        if not lock.is_file():
-            resource = setting.replace("-", "_")
-            raise WorkflowError(f"{name}: the lock file {lock} is not here; mend --{setting} or resource {resource}")
-    return locks
+def _lock_file(name: str, entry: str, beside: Path, setting: str) -> Path:
+    lock = Path(entry) if Path(entry).is_file() else beside / entry
+    if not lock.is_file():
+        raise WorkflowError(
+            f"{name}: the lock file {lock} is not here; mend --modal-{setting} or resource modal_{setting}"
+        )
+    return lock

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sparring.coders.recipe import Recipe
 from sparring.lineage import Lineage, Spec
-from sparring.memory.jobs import coders_of, context_of, subject_of, width_of
+from sparring.memory.jobs import ASKING, coders_of, context_of, subject_of, width_of
 from sparring.memory.models import Model, model
 from sparring.sites import parse_site
 
@@ -209,7 +209,7 @@ _WORK: dict[str, Callable[[Lineage], Work | None]] = {
     **dict.fromkeys(("task_rows", "random_task_rows"), _task_rows),
     **dict.fromkeys(("coder", "lens_coder"), _coder),
     **dict.fromkeys(("probing", "saebench"), _pooled),
-    **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _asked),
+    **dict.fromkeys(ASKING, _asked),
     "subject": _subject,
     "tokens": _cut,
     "recon": _recon,

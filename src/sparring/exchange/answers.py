@@ -10,7 +10,8 @@ from typing import Any
 
 from sparring.canonical import digest, pretty_json
 from sparring.errors import SparringError
-from sparring.exchange.places import Place, action_path
+from sparring.exchange.places import Place
+from sparring.layout import action_path
 from sparring.order import read_order
 from sparring.records import RECORDS, read_record
 from sparring.store import Blob

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sparring.errors import SparringError
-from sparring.exchange.places import Place, note_path
+from sparring.exchange.places import Place
+from sparring.layout import note_path
 from sparring.manifest import content_of
 from sparring.records import read_records
 

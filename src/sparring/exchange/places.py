@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -52,21 +51,6 @@ class Place(Protocol):
         """While it is used, nothing is deleted there."""
 
 
-def object_path(sha256: str) -> str:
-    """Where a store keeps an object."""
-    return f"objects/{sha256[:2]}/{sha256}"
-
-
-def action_path(key: str) -> str:
-    """Where a store keeps the record of an action; below results/.sparring, too, that of a store that is away."""
-    return f"actions/{key[:2]}/{key}.json"
-
-
-def note_path(content: str) -> str:
-    """Where a store keeps when it first saw a content."""
-    return f"seen/{content}"
-
-
 class Folder:
     """A store folder: this machine's own, or one on a shared disk."""
 
@@ -100,14 +84,7 @@ class Folder:
         for path, data in files.items():
             target = self.store.root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.store.root / "scratch")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                Path(name).chmod(0o644)
-                Path(name).replace(target)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            self.store.place(data, target)
 
     def removal(self, blob: Blob) -> str:
         """As Place says."""

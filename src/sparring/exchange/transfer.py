@@ -12,7 +12,8 @@ from sparring.canonical import sha256_file
 from sparring.errors import SparringError
 from sparring.exchange.answers import Answer, brought_answer, read_answer
 from sparring.exchange.notes import carry_notes, contents_here
-from sparring.exchange.places import Folder, Moved, Place, Unfit, action_path, take_in
+from sparring.exchange.places import Folder, Moved, Place, Unfit, take_in
+from sparring.layout import action_path
 from sparring.manifest import content_of, read_manifest
 from sparring.progress import progress
 from sparring.records import RECORDS

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparring.errors import SparringError
-from sparring.exchange.places import Moved, object_path
+from sparring.exchange.places import Moved
+from sparring.layout import object_path
 from sparring.store import FORMAT, Blob
 
 if TYPE_CHECKING:

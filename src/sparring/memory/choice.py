@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from sparring.cards.cards import card
 from sparring.lineage import Lineage
-from sparring.memory.jobs import job_demand
+from sparring.memory.jobs import ASKING, job_demand
 from sparring.memory.preflight import check
-
-_ASKED = ("llm_explain", "llm_score", "delphi")
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ def choose(lineage: Lineage, wanted: str, bigger: Sequence[str] = ()) -> Choice:
     that is not known.
     """
     first, *others = (card(name) for name in (wanted, *bigger))
-    if lineage.rule in _ASKED and lineage.spec["model"]["engine"] != "vllm":
+    if lineage.rule in ASKING and lineage.spec["model"]["engine"] != "vllm":
         return Choice(None, f"{lineage.spec['model']['engine']} does not run on this job's card")
     demand = job_demand(lineage)
     if demand is None:

@@ -15,6 +15,7 @@ _ENCODED_ROWS = 4096  # rows that a coder alone is given at once
 _LOGIT_BYTES = 256 << 20  # sparring.cross_entropy reads as many sequences at once as keep their logits below this
 # Sequences at once, as in sparring.recon_stage, saebench.core, steering.generate (two: generated, read).
 _RECON_BATCH, _CORE_BATCH, _GENERATED, _READ = 8, 4, 64, 16
+ASKING = ("llm_explain", "llm_score", "delphi")  # the rules whose jobs put questions to a language model
 
 
 def subject_of(lineage: Lineage) -> Model | None:
@@ -152,7 +153,7 @@ _DEMANDS: dict[str, Callable[[Lineage, bool], Demand | None]] = {
     **dict.fromkeys(("coder", "lens_coder"), _training),
     **dict.fromkeys(("activations", "random_activations", "task_rows", "random_task_rows"), _capture),
     **dict.fromkeys(("latents", "probing", "saebench", "encode_fidelity"), _encoding),
-    **dict.fromkeys(("delphi", "llm_score", "llm_explain"), _scorer),
+    **dict.fromkeys(ASKING, _scorer),
     **dict.fromkeys(("recon", "unlearning"), _recon),
     "hook_parity": _parity,
     "feature_sets": _capture,
